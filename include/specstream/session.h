@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sessions: one token sequence over a shared model. Prefill gives it a prompt, every step emits
+ * the next tokens, one or several, always the very tokens that plain decoding would have given.
+ *
+ * Token t is a pure function of the model (and the main half of its adapter), the tokens before
+ * t, the sampler's settings and its seed. Threads, kernels, chunks, trees, drafts and schedules
+ * only change how fast it comes. docs/exactness.md says how.
+ *
+ * A session belongs to one thread at a time; ss_session_cancel() alone may come from others.
+ * After any error the handle is usable, and in the state its comment names. */
+#ifndef SPECSTREAM_SESSION_H
+#define SPECSTREAM_SESSION_H
+
+#include "specstream/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ss_session ss_session;
+
+typedef int32_t ss_kv_type;
+#define SS_KV_F16 ((ss_kv_type)0)
+#define SS_KV_F32 ((ss_kv_type)1)
+
+typedef int32_t ss_on_full;
+#define SS_ON_FULL_ERROR ((ss_on_full)0) /* the call gives SS_ERROR_CONTEXT_FULL */
+#define SS_ON_FULL_SLIDE ((ss_on_full)1) /* keep the first keep_count tokens, drop the older half
+                                          * of the rest, prefill what remains again */
+
+/* Settings of a session. Call ss_session_params_init(), then change fields. */
+typedef struct ss_session_params {
+    size_t struct_size;            /* set by _init */
+    const ss_allocator *allocator; /* copied; NULL: malloc and free */
+    const ss_log *log;             /* copied; NULL: silence */
+    const ss_progress *progress;   /* copied; reported between chunks of a prefill */
+    const ss_parallel *parallel;   /* copied; NULL: threads of our own */
+    uint64_t (*clock)(void *context); /* nanoseconds, monotonic; NULL: the system's */
+    void *clock_context;
+    uint32_t thread_count;         /* 0: one per core; ignored with parallel */
+    uint32_t context_length;       /* tokens the cache holds; 0: the model's own limit */
+    uint32_t max_step_rows;        /* most rows in one step, 1 to 64; default 32 */
+    uint32_t prefill_chunk;        /* rows in one chunk of a prefill, 1 to 1024; 0: the library's
+                                    * choice. No bit of the result depends on it. */
+    ss_kv_type kv_type;            /* numbers in the cache; SS_KV_F16 */
+    ss_on_full on_full;            /* SS_ON_FULL_ERROR */
+    uint32_t keep_count;           /* for SS_ON_FULL_SLIDE: tokens at the start that stay */
+    uint32_t reserved0;            /* must be 0 */
+} ss_session_params;
+
+SS_API ss_status ss_session_params_init(ss_session_params *params, size_t struct_size);
+
+/* Bytes ss_session_create would take from the allocator for these settings. Since 0.1. */
+SS_API ss_status ss_session_memory_bytes(const ss_model *model, const ss_session_params *params,
+                                         uint64_t *bytes, ss_error *error);
+
+/* Creates a session. Takes all memory the session will use; steps and prefills take none.
+ *
+ * model    borrowed; must outlive the session.
+ * params   read during the call; NULL means defaults.
+ * session  receives the handle, NULL on failure; release with ss_session_free().
+ *
+ * Returns SS_OK; SS_ERROR_ARGUMENT (a field is out of range: the message names it);
+ * SS_ERROR_MEMORY; SS_ERROR_UNSUPPORTED (params comes from a newer header and sets a field this
+ * library doesn't know).
+ * Threads: may run beside any call on the same model but ss_model_free(). Since 0.1. */
+SS_API ss_status ss_session_create(const ss_model *model, const ss_session_params *params,
+                                   ss_session **session, ss_error *error);
+
+SS_API void ss_session_free(ss_session *session); /* NULL is allowed */
+
+/* How the next token is drawn. Applied in this order: logit bias, penalties, then, when
+ * temperature > 0: top_k, top_p, min_p on the tempered distribution, and a Gumbel-max draw with
+ * noise from (seed, position, token id). Ties go to the lower id. */
+typedef struct ss_sampler_params {
+    size_t struct_size;          /* set by _init */
+    const int32_t *bias_tokens;  /* bias_count ids, copied; each id once */
+    const float *bias_values;    /* added to their logits; -INFINITY bans a token */
+    size_t bias_count;           /* at most 4096 */
+    uint64_t seed;               /* all 64 bits count; default 0 */
+    float temperature;           /* 0 (default): greedy, the token with the largest logit */
+    float top_p;                 /* keep the likeliest whose sum reaches it, 0 to 1; default 1 */
+    float min_p;                 /* keep those at least min_p times the likeliest; default 0 */
+    uint32_t top_k;              /* keep the k likeliest; 0 (default): all */
+    float repetition_penalty;    /* > 0, default 1: divides positive, multiplies negative logits */
+    float frequency_penalty;     /* default 0: subtracted once per occurrence */
+    float presence_penalty;      /* default 0: subtracted when it occurs */
+    uint32_t penalty_window;     /* tokens looked back on, the prompt included, for all three
+                                  * penalties; default 64; at most 1024; 0: none */
+    bool ignore_end;             /* end tokens are emitted like others and end nothing */
+    uint8_t reserved0[7];        /* must be 0 */
+} ss_sampler_params;
+
+SS_API ss_status ss_sampler_params_init(ss_sampler_params *params, size_t struct_size);
+
+/* Sets the sampler; NULL means defaults. On error the one before stays. Since 0.1. */
+SS_API ss_status ss_session_set_sampler(ss_session *session, const ss_sampler_params *params,
+                                        ss_error *error);
+
+/* Sets the stop strings (copied, NUL-terminated, at most 16 of at most 256 bytes each). A
+ * generation ends with the token that completes one of them in the text generated since the
+ * prefill. Since 0.1. */
+SS_API ss_status ss_session_set_stops(ss_session *session, const char *const *stops,
+                                      size_t stop_count, ss_error *error);
+
+/* Makes the session's sequence equal to `tokens`. What it shares with the cached sequence is not
+ * computed again. Emits nothing; keeps the last row's logits for the first step.
+ *
+ * count    1 to context_length; an empty sequence is refused.
+ * Returns SS_OK; SS_ERROR_ARGUMENT (no tokens, or an id outside the vocabulary: named);
+ * SS_ERROR_CONTEXT_FULL (more tokens than the context holds: nothing changed);
+ * SS_ERROR_CANCELLED (the session holds the tokens prefilled so far; call again to go on);
+ * SS_ERROR_NUMERIC. Since 0.1. */
+SS_API ss_status ss_session_prefill(ss_session *session, const int32_t *tokens, size_t count,
+                                    ss_error *error);
+
+typedef int32_t ss_stop;
+#define SS_STOP_NONE ((ss_stop)0)   /* go on */
+#define SS_STOP_END ((ss_stop)1)    /* the last token is an end token */
+#define SS_STOP_STRING ((ss_stop)2) /* the last token completed a stop string */
+
+/* What a step did. */
+typedef struct ss_step {
+    size_t struct_size;    /* set by the caller */
+    const int32_t *tokens; /* count tokens, valid until the next call on the session */
+    uint32_t count;        /* at least 1 after SS_OK */
+    ss_stop stop;
+    uint32_t row_count;    /* tree nodes computed in this step, the root included; 0 when the
+                            * token came from kept logits and no pass was needed */
+    uint32_t drafted;      /* nodes of the tree below the root */
+    uint32_t accepted;     /* of them, accepted */
+    uint32_t reserved0;
+} ss_step;
+
+/* Emits the next tokens, by one forward pass: the pending token and its draft tree are run, and
+ * the tokens verified by it are emitted. The first step after a prefill draws its first token
+ * from the prefill's logits.
+ *
+ * max_tokens  most tokens to emit, 0: no bound. Afterwards the state is exactly what plain
+ *             decoding of as many tokens would have left. With max_tokens 1 the first step needs
+ *             no pass.
+ * Returns SS_OK; SS_ERROR_STATE (no prefill yet, or the generation has ended: prefill again);
+ * SS_ERROR_CONTEXT_FULL (nothing emitted, unless on_full slides); SS_ERROR_NUMERIC (the message
+ * names the position; tokens before it have been emitted); SS_ERROR_CANCELLED (nothing emitted,
+ * the state is that before the call). A step takes no memory and can't fail for lack of it.
+ * Since 0.1. */
+SS_API ss_status ss_session_step(ss_session *session, uint32_t max_tokens, ss_step *step,
+                                 ss_error *error);
+
+/* Makes a running or the next prefill or step return SS_ERROR_CANCELLED, once. The one function
+ * that any thread, or a signal handler, may call at any time. Since 0.1. */
+SS_API void ss_session_cancel(ss_session *session);
+
+/* Forgets all tokens from position `count` on, so that `count` remain (1 to the present number).
+ * The next step continues from there as if nothing had followed. Since 0.1. */
+SS_API ss_status ss_session_rewind(ss_session *session, size_t count, ss_error *error);
+
+/* The tokens of the session: prompt and emitted ones. Valid until the next call. Since 0.1. */
+SS_API ss_status ss_session_get_tokens(const ss_session *session, const int32_t **tokens,
+                                       size_t *count, ss_error *error);
+
+/* Runs rows above the session's sequence without emitting or keeping anything: row i holds
+ * tokens[i] and continues row parents[i], or the sequence itself where parents[i] is -1; parents
+ * come before children. Gives the logits after every row.
+ *
+ * row_count  1 to max_step_rows.
+ * logits     receives [row_count][vocabulary_size], valid until the next call on the session.
+ *            Each row's bits are those that plain decoding of its path would see.
+ * The session keeps its sequence; the next step is unaffected. Since 0.1. */
+SS_API ss_status ss_session_evaluate(ss_session *session, const int32_t *tokens,
+                                     const int32_t *parents, uint32_t row_count,
+                                     const float **logits, ss_error *error);
+
+/* Natural log probabilities of tokens[first..count-1], each given all before it, by the model's
+ * plain distribution (no sampler). Replaces the session's sequence as ss_session_prefill does.
+ *
+ * first             1 to count - 1.
+ * log_probabilities receives count - first numbers.
+ * Since 0.1. */
+SS_API ss_status ss_session_score(ss_session *session, const int32_t *tokens, size_t count,
+                                  size_t first, float *log_probabilities, ss_error *error);
+
+/* Counters since creation or the last ss_session_reset_stats. */
+typedef struct ss_stats {
+    size_t struct_size;        /* set by the caller */
+    uint64_t steps;            /* forward passes after prefill */
+    uint64_t tokens;           /* emitted */
+    uint64_t first_tokens;     /* of them, those drawn from a prefill's logits; tokens a step =
+                                * (tokens - first_tokens) / steps */
+    uint64_t rows;             /* tree nodes run in steps, roots included */
+    uint64_t drafted;
+    uint64_t accepted;
+    uint64_t prefill_tokens;   /* rows computed by prefills */
+    uint64_t prefill_reused;   /* rows found in the cache instead */
+    uint64_t prefill_ns;
+    uint64_t step_ns;
+    uint64_t lower_ns;         /* of step_ns: layers below the MSA layers */
+    uint64_t prune_ns;
+    uint64_t msa_ns;           /* MSA layers, main and stream rows */
+    uint64_t head_ns;
+    uint64_t verify_ns;        /* sampling, walk, commit */
+    uint64_t plan_ns;          /* drafting and planning */
+    uint64_t pruned;           /* tree nodes cut before the MSA layers */
+    uint64_t memory_bytes;     /* held by the session */
+    uint64_t kv_bytes;         /* of them, keys and values */
+    float row_cost_ms[64];     /* [r - 1]: estimated milliseconds of a step of r rows */
+} ss_stats;
+
+SS_API ss_status ss_session_get_stats(const ss_session *session, ss_stats *stats,
+                                      ss_error *error);
+SS_API void ss_session_reset_stats(ss_session *session);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

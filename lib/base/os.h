@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All that is asked of the operating system beside memory and threads: reading a file, writing
+ * one whole or not at all, the clock. errno is read in base/os.c alone. */
+#ifndef SSI_BASE_OS_H
+#define SSI_BASE_OS_H
+
+#include "base/status.h"
+
+/* Something to read from at any offset: a file descriptor or a buffer. */
+typedef struct ssi_source {
+    const unsigned char *data; /* buffer, or NULL: fd */
+    int fd;
+    bool owns_fd;
+    uint64_t offset; /* of the source's byte 0 in the file */
+    uint64_t size;
+    const char *name; /* for messages: the path, "fd 3", "buffer"; borrowed */
+} ssi_source;
+
+ss_status ssi_source_open(ssi_source *source, const char *path, ss_error *error) SSI_MUST_CHECK;
+ss_status ssi_source_from_fd(ssi_source *source, int fd, uint64_t offset, uint64_t length,
+                             ss_error *error) SSI_MUST_CHECK;
+void ssi_source_from_buffer(ssi_source *source, const void *data, size_t bytes);
+void ssi_source_close(ssi_source *source);
+
+/* Reads exactly `bytes` at `at`; a source that ends early is SS_ERROR_FORMAT, a failing read
+ * SS_ERROR_IO. Safe from several threads at once. */
+ss_status ssi_source_read(const ssi_source *source, uint64_t at, void *to, size_t bytes,
+                          ss_error *error) SSI_MUST_CHECK;
+
+/* Replaces the file at `path` by temporary file, fsync and rename: old or new, never half. */
+ss_status ssi_file_write(const char *path, const void *data, size_t bytes,
+                         ss_error *error) SSI_MUST_CHECK;
+
+uint64_t ssi_clock_ns(void *unused); /* monotonic */
+
+#endif

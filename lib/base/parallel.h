@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running tasks on threads: the session's own pool or the host's hook, behind one call. */
+#ifndef SSI_BASE_PARALLEL_H
+#define SSI_BASE_PARALLEL_H
+
+#include "base/arena.h"
+
+typedef struct ssi_pool ssi_pool; /* our own threads: spin briefly, then sleep (base/pool.c) */
+
+typedef struct ssi_parallel {
+    void *context;
+    void (*parallel_for)(void *context, uint32_t task_count,
+                         void (*body)(void *body_context, uint32_t task), void *body_context);
+    uint32_t thread_count; /* how finely to cut work; at least 1 */
+    ssi_pool *pool;        /* owned; NULL with a host's hook or one thread */
+} ssi_parallel;
+
+/* Sets *parallel up from a host's hook (may be NULL) or thread_count threads of our own (0: one
+ * per core available to the process; the calling thread is one of them). */
+ss_status ssi_parallel_create(const ss_parallel *hook, uint32_t thread_count,
+                              const ssi_memory *memory, ssi_parallel *parallel,
+                              ss_error *error) SSI_MUST_CHECK;
+void ssi_parallel_free(ssi_parallel *parallel, const ssi_memory *memory);
+
+/* Runs body(context, task) for all tasks; every body runs in the library's float environment.
+ * One task, or one thread, runs in place without touching the pool. */
+void ssi_parallel_run(const ssi_parallel *parallel, uint32_t task_count,
+                      void (*body)(void *context, uint32_t task), void *context);
+
+#endif
