@@ -6,6 +6,7 @@
 #define SSI_MODEL_MODEL_H
 
 #include "base/hash.h"
+#include "base/os.h"
 #include "base/parallel.h"
 #include "kernel/kernel.h"
 #include "specstream/model.h"
@@ -64,7 +65,7 @@ struct ss_model {
 };
 
 /* model_load.c */
-ss_status ssi_model_load(const struct ssi_source *source, const ss_model_params *params,
+ss_status ssi_model_load(const ssi_source *source, const ss_model_params *params,
                          ss_model **model, ss_error *error) SSI_MUST_CHECK;
 void ssi_model_free(ss_model *model);
 
