@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the list of kernels to the table of one model. */
+#include "kernel/kernel_list.h"
+
+bool ssi_kernel_fits(ssi_kernel_needs needs, ssi_isa isa)
+{
+    switch (needs) {
+    case SSI_NEEDS_NOTHING:
+        return true;
+    case SSI_NEEDS_FMA:
+        return ssi_cpu_has_fma();
+    case SSI_NEEDS_AVX2:
+        return isa >= SSI_ISA_AVX2;
+    case SSI_NEEDS_AVX512:
+        return isa >= SSI_ISA_AVX512;
+    }
+    return false;
+}
+
+void ssi_kernels_select(ssi_kernels *kernels, ssi_isa isa)
+{
+    *kernels = (ssi_kernels){.isa = isa};
+#define SSI_KERNEL(function, member, needs) \
+    if (ssi_kernel_fits(needs, isa))        \
+        kernels->member = function;
+#include "kernel/kernel_list.inc"
+#undef SSI_KERNEL
+}
