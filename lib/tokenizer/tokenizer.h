@@ -43,6 +43,9 @@ ss_status ssi_tokenizer_encode(const ssi_tokenizer *tokenizer, const char *text,
                                size_t text_bytes, const ss_tokenize_params *params,
                                int32_t *tokens, size_t capacity, size_t *count,
                                ss_error *error) SSI_MUST_CHECK;
+ss_status ssi_tokenizer_decode(const ssi_tokenizer *tokenizer, const int32_t *tokens,
+                               size_t count, bool special, char *text, size_t capacity,
+                               size_t *text_bytes, ss_error *error) SSI_MUST_CHECK;
 ss_status ssi_tokenizer_chat(const ssi_tokenizer *tokenizer, const ss_chat_message *messages,
                              size_t message_count, bool add_prompt, int32_t *tokens,
                              size_t capacity, size_t *count, ss_error *error) SSI_MUST_CHECK;
