@@ -23,6 +23,25 @@ static inline uint64_t ssi_load_u64le(const void *at)
     return ssi_load_u32le(at) | (uint64_t)ssi_load_u32le((const unsigned char *)at + 4) << 32;
 }
 
+static inline void ssi_store_u16le(void *at, uint16_t value)
+{
+    unsigned char *b = at;
+    b[0] = (unsigned char)value;
+    b[1] = (unsigned char)(value >> 8);
+}
+
+static inline void ssi_store_u32le(void *at, uint32_t value)
+{
+    ssi_store_u16le(at, (uint16_t)value);
+    ssi_store_u16le((unsigned char *)at + 2, (uint16_t)(value >> 16));
+}
+
+static inline void ssi_store_u64le(void *at, uint64_t value)
+{
+    ssi_store_u32le(at, (uint32_t)value);
+    ssi_store_u32le((unsigned char *)at + 4, (uint32_t)(value >> 32));
+}
+
 static inline float ssi_float_from_bits(uint32_t bits)
 {
     float value;
@@ -40,6 +59,15 @@ static inline uint32_t ssi_bits_from_float(float value)
 static inline float ssi_float_from_bf16(uint16_t half)
 {
     return ssi_float_from_bits((uint32_t)half << 16);
+}
+
+/* Round to nearest even; a NaN becomes quiet. */
+static inline uint16_t ssi_bf16_from_float(float value)
+{
+    uint32_t bits = ssi_bits_from_float(value);
+    if ((bits & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)(bits >> 16 | 0x40u);
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
 /* IEEE binary16 to binary32, exact; as VCVTPH2PS (denormals kept, whatever the host's mode). */

@@ -25,12 +25,9 @@
 #define SSI_PLANES 4u
 
 typedef enum ssi_type { /* values are ours; ggml_type is mapped by ssi_type_from_ggml */
-    SSI_TYPE_F32 = 0,
-    SSI_TYPE_F16,
-    SSI_TYPE_BF16,
-    SSI_TYPE_Q8_0,
-    SSI_TYPE_Q4_0,
-    SSI_TYPE_Q4_1,
+#define SSI_QUANT(NAME, name) SSI_TYPE_##NAME,
+#include "quant/quant_list.inc"
+#undef SSI_QUANT
     SSI_TYPE_COUNT
 } ssi_type;
 
@@ -68,8 +65,6 @@ typedef struct ssi_type_info {
 
 const ssi_type_info *ssi_type_get(ssi_type type);
 const ssi_type_info *ssi_type_from_ggml(uint32_t ggml_type); /* NULL: not supported */
-const char *ssi_ggml_type_name(uint32_t ggml_type); /* also of types not supported; "type 99" is
-                                                     * the caller's: NULL when unknown */
 
 /* Takes the planes of a matrix from an arena (runs twice, see base/arena.h). */
 void ssi_matrix_layout(ssi_matrix *matrix, ssi_type type, uint32_t rows, uint32_t columns,

@@ -5,14 +5,10 @@
 
 #include "base/arena.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "specstream/tokenizer.h"
 
 typedef struct ssi_tokenizer ssi_tokenizer;
-
-typedef struct ssi_text { /* bytes somewhere else; not NUL-terminated */
-    const char *bytes;
-    size_t length;
-} ssi_text;
 
 /* What the model room has read from the file's keys, bounds-checked; the arrays and the bytes
  * behind them live only until ssi_tokenizer_create returns. Absent arrays: NULL and 0. */

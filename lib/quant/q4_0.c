@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Q4_0: 32 values in 18 bytes: binary16 scale d, 16 bytes of nibbles, column j low in byte j,
+ * column 16 + j high; value = d * (q - 8). Packing moves whole words of 4 bytes. */
+#include <math.h>
+
+#include "quant/pack.h"
+
+enum { BLOCK_BYTES = 18, GROUP_QUANTS = 256, GROUP_SCALES = 32 };
+
+static void decode(const void *blocks, size_t count, float *values)
+{
+    const unsigned char *at = blocks;
+    for (size_t i = 0; i < count; i += SSI_BLOCK, at += BLOCK_BYTES) {
+        float d = ssi_float_from_f16(ssi_load_u16le(at));
+        for (uint32_t j = 0; j < 16; j++) {
+            values[i + j] = d * (float)((at[2 + j] & 15) - 8);
+            values[i + 16 + j] = d * (float)((at[2 + j] >> 4) - 8);
+        }
+    }
+}
+
+/* x in [-8, 8] to 0..15: the value of the largest magnitude is -8, so that its sign has the code
+ * the other side lacks; +8 is cut to 7. */
+static unsigned nibble(float x)
+{
+    int q = (int)(x + 8.5f);
+    return q < 15 ? (unsigned)q : 15u;
+}
+
+static void encode(const float *values, size_t count, void *blocks)
+{
+    unsigned char *at = blocks;
+    for (size_t i = 0; i < count; i += SSI_BLOCK, at += BLOCK_BYTES) {
+        float largest = 0, extreme = 0; /* the first of the largest magnitude, with its sign */
+        for (uint32_t j = 0; j < SSI_BLOCK; j++)
+            if (fabsf(values[i + j]) > largest) {
+                largest = fabsf(values[i + j]);
+                extreme = values[i + j];
+            }
+        float d = extreme / -8.0f, inverse = 1.0f / d;
+        if (!isfinite(inverse)) /* the scale is 0 or rounds to it */
+            inverse = 0;
+        ssi_store_u16le(at, ssi_f16_from_float(d));
+        for (uint32_t j = 0; j < 16; j++)
+            at[2 + j] = (unsigned char)(nibble(values[i + j] * inverse)
+                                        | nibble(values[i + 16 + j] * inverse) << 4);
+    }
+}
+
+SSI_INLINE unsigned pack_group(ssi_matrix *matrix, uint32_t group, const unsigned char *rows,
+                               size_t row_stride, uint32_t lanes)
+{
+    size_t first = (size_t)group * matrix->block_count;
+    unsigned char *quants = ssi_plane_at(matrix, 0, first * GROUP_QUANTS);
+    uint16_t *scales = (uint16_t *)matrix->plane[1] + first * SSI_GROUP;
+    unsigned bad = 0;
+    for (uint32_t block = 0; block < matrix->block_count; block++) {
+        bad |= ssi_gather_scales(rows, row_stride, lanes, scales);
+        ssi_interleave4(rows + 2, row_stride, lanes, 4, quants);
+        rows += BLOCK_BYTES;
+        quants += GROUP_QUANTS;
+        scales += SSI_GROUP;
+    }
+    return bad;
+}
+
+static bool pack(ssi_matrix *matrix, uint32_t first_row, uint32_t row_count,
+                 const void *file_rows, size_t row_stride, uint32_t *bad_row)
+{
+    return ssi_pack_rows(pack_group, 1, matrix, first_row, row_count, file_rows, row_stride,
+                         bad_row);
+}
+
+static void unpack_row(const ssi_matrix *matrix, uint32_t row, float *values)
+{
+    uint32_t lane = row % SSI_GROUP;
+    size_t first = (size_t)(row / SSI_GROUP) * matrix->block_count;
+    const unsigned char *quants =
+        (const unsigned char *)matrix->plane[0] + first * GROUP_QUANTS + lane * 4;
+    const uint16_t *scales = (const uint16_t *)matrix->plane[1] + first * SSI_GROUP + lane;
+    for (uint32_t block = 0; block < matrix->block_count; block++) {
+        float d = ssi_float_from_f16(*scales);
+        for (uint32_t j = 0; j < 16; j++) {
+            unsigned q = quants[j / 4 * SSI_GROUP * 4 + j % 4];
+            values[j] = d * (float)((int)(q & 15) - 8);
+            values[16 + j] = d * (float)((int)(q >> 4) - 8);
+        }
+        values += SSI_BLOCK;
+        quants += GROUP_QUANTS;
+        scales += SSI_GROUP;
+    }
+}
+
+const ssi_type_info ssi_type_q4_0 = {
+    .type = SSI_TYPE_Q4_0,
+    .ggml_type = 2,
+    .name = "Q4_0",
+    .block_elements = SSI_BLOCK,
+    .block_bytes = BLOCK_BYTES,
+    .quantised = true,
+    .group_block_bytes = { GROUP_QUANTS, GROUP_SCALES },
+    .decode = decode,
+    .encode = encode,
+    .pack = pack,
+    .unpack_row = unpack_row,
+};

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Q4_1: 32 values in 20 bytes: binary16 scale d and minimum m, 16 bytes of nibbles as in Q4_0;
+ * value = d * q + m. */
+#include <math.h>
+
+#include "quant/pack.h"
+
+enum { BLOCK_BYTES = 20, GROUP_QUANTS = 256, GROUP_SCALES = 32 };
+
+static void decode(const void *blocks, size_t count, float *values)
+{
+    const unsigned char *at = blocks;
+    for (size_t i = 0; i < count; i += SSI_BLOCK, at += BLOCK_BYTES) {
+        float d = ssi_float_from_f16(ssi_load_u16le(at));
+        float m = ssi_float_from_f16(ssi_load_u16le(at + 2));
+        for (uint32_t j = 0; j < 16; j++) {
+            values[i + j] = d * (float)(at[4 + j] & 15) + m;
+            values[i + 16 + j] = d * (float)(at[4 + j] >> 4) + m;
+        }
+    }
+}
+
+static unsigned nibble(float x) /* x in [0, 15] */
+{
+    int q = (int)(x + 0.5f);
+    return q < 15 ? (unsigned)q : 15u;
+}
+
+static void encode(const float *values, size_t count, void *blocks)
+{
+    unsigned char *at = blocks;
+    for (size_t i = 0; i < count; i += SSI_BLOCK, at += BLOCK_BYTES) {
+        float least = values[i], largest = values[i];
+        for (uint32_t j = 1; j < SSI_BLOCK; j++) {
+            least = values[i + j] < least ? values[i + j] : least;
+            largest = values[i + j] > largest ? values[i + j] : largest;
+        }
+        float d = (largest - least) / 15.0f, inverse = 1.0f / d;
+        if (!isfinite(inverse)) /* the scale is 0 or rounds to it */
+            inverse = 0;
+        ssi_store_u16le(at, ssi_f16_from_float(d));
+        ssi_store_u16le(at + 2, ssi_f16_from_float(least));
+        for (uint32_t j = 0; j < 16; j++)
+            at[4 + j] = (unsigned char)(nibble((values[i + j] - least) * inverse)
+                                        | nibble((values[i + 16 + j] - least) * inverse) << 4);
+    }
+}
+
+SSI_INLINE unsigned pack_group(ssi_matrix *matrix, uint32_t group, const unsigned char *rows,
+                               size_t row_stride, uint32_t lanes)
+{
+    size_t first = (size_t)group * matrix->block_count;
+    unsigned char *quants = ssi_plane_at(matrix, 0, first * GROUP_QUANTS);
+    uint16_t *scales = (uint16_t *)matrix->plane[1] + first * SSI_GROUP;
+    uint16_t *minima = (uint16_t *)matrix->plane[2] + first * SSI_GROUP;
+    unsigned bad = 0;
+    for (uint32_t block = 0; block < matrix->block_count; block++) {
+        bad |= ssi_gather_scales(rows, row_stride, lanes, scales);
+        bad |= ssi_gather_scales(rows + 2, row_stride, lanes, minima);
+        ssi_interleave4(rows + 4, row_stride, lanes, 4, quants);
+        rows += BLOCK_BYTES;
+        quants += GROUP_QUANTS;
+        scales += SSI_GROUP;
+        minima += SSI_GROUP;
+    }
+    return bad;
+}
+
+static bool pack(ssi_matrix *matrix, uint32_t first_row, uint32_t row_count,
+                 const void *file_rows, size_t row_stride, uint32_t *bad_row)
+{
+    return ssi_pack_rows(pack_group, 2, matrix, first_row, row_count, file_rows, row_stride,
+                         bad_row);
+}
+
+static void unpack_row(const ssi_matrix *matrix, uint32_t row, float *values)
+{
+    uint32_t lane = row % SSI_GROUP;
+    size_t first = (size_t)(row / SSI_GROUP) * matrix->block_count;
+    const unsigned char *quants =
+        (const unsigned char *)matrix->plane[0] + first * GROUP_QUANTS + lane * 4;
+    const uint16_t *scales = (const uint16_t *)matrix->plane[1] + first * SSI_GROUP + lane;
+    const uint16_t *minima = (const uint16_t *)matrix->plane[2] + first * SSI_GROUP + lane;
+    for (uint32_t block = 0; block < matrix->block_count; block++) {
+        float d = ssi_float_from_f16(*scales), m = ssi_float_from_f16(*minima);
+        for (uint32_t j = 0; j < 16; j++) {
+            unsigned q = quants[j / 4 * SSI_GROUP * 4 + j % 4];
+            values[j] = d * (float)(q & 15) + m;
+            values[16 + j] = d * (float)(q >> 4) + m;
+        }
+        values += SSI_BLOCK;
+        quants += GROUP_QUANTS;
+        scales += SSI_GROUP;
+        minima += SSI_GROUP;
+    }
+}
+
+const ssi_type_info ssi_type_q4_1 = {
+    .type = SSI_TYPE_Q4_1,
+    .ggml_type = 3,
+    .name = "Q4_1",
+    .block_elements = SSI_BLOCK,
+    .block_bytes = BLOCK_BYTES,
+    .quantised = true,
+    .group_block_bytes = { GROUP_QUANTS, GROUP_SCALES, GROUP_SCALES },
+    .decode = decode,
+    .encode = encode,
+    .pack = pack,
+    .unpack_row = unpack_row,
+};
