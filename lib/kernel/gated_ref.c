@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The specification: portable C, fmaf from the C library. */
+#define SSI_TWIN(operation) ssi_##operation##__ref
+#include "kernel/gated_template.h"
