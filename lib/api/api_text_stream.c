@@ -10,34 +10,36 @@ struct ss_text_stream {
     ssi_text_stream *stream; /* in the same block */
 };
 
-static ss_status take(const ss_model *model, ss_text_stream **stream, ss_error *error)
+/* NULL when out of memory. */
+static ss_text_stream *take(const ss_model *model)
 {
+    size_t stream_bytes = ssi_text_stream_bytes(model->tokenizer);
     ssi_arena arena = {0};
-    ssi_arena_take(&arena, 1, sizeof **stream);
-    ssi_arena_take(&arena, ssi_text_stream_bytes(model->tokenizer), 1);
+    ssi_arena_take(&arena, 1, sizeof(ss_text_stream));
+    ssi_arena_take(&arena, stream_bytes, 1);
     size_t bytes = arena.used;
-    unsigned char *block =
-        arena.overflow ? NULL : ssi_allocate(&model->memory, bytes, SSI_ALIGN);
-    if (block == NULL)
-        return ssi_fail(error, SS_ERROR_MEMORY, "no memory for a text stream of %zu bytes",
-                        bytes);
-    arena = (ssi_arena){.base = block};
-    *stream = ssi_arena_take(&arena, 1, sizeof **stream);
-    **stream = (ss_text_stream){.model = model, .block_bytes = bytes};
-    (*stream)->stream = ssi_arena_take(&arena, ssi_text_stream_bytes(model->tokenizer), 1);
-    return SS_OK;
+    arena = (ssi_arena){.base = ssi_allocate(&model->memory, bytes, SSI_ALIGN)};
+    ss_text_stream *taken = ssi_arena_take(&arena, 1, sizeof *taken);
+    if (taken == NULL)
+        return NULL;
+    taken->model = model;
+    taken->block_bytes = bytes;
+    taken->stream = ssi_arena_take(&arena, stream_bytes, 1);
+    return taken;
 }
 
 ss_status ss_text_stream_create(const ss_model *model, const char *const *stops,
                                 size_t stop_count, ss_text_stream **stream, ss_error *error)
 {
-    ss_text_stream *created;
     SSI_TRY(ssi_need(stream, "stream", error));
     *stream = NULL;
     SSI_TRY(ssi_need(model, "model", error));
     if (stop_count > 0)
         SSI_TRY(ssi_need(stops, "stops", error));
-    SSI_TRY(take(model, &created, error));
+    ss_text_stream *created = take(model);
+    if (created == NULL)
+        return ssi_fail(error, SS_ERROR_MEMORY, "no memory for a text stream of %zu bytes",
+                        ssi_text_stream_bytes(model->tokenizer));
     ss_status status =
         ssi_text_stream_init(created->stream, model->tokenizer, stops, stop_count, error);
     if (status != SS_OK) {

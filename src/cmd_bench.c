@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench: how fast a model runs here. Every figure is a median; whole steps of r rows are timed in
+ * turns over all r, so that a busy moment falls on all of them alike. */
+#include "commands.h"
+#include "json_write.h"
+#include "output.h"
+#include "report.h"
+#include "settings.h"
+#include "stopwatch.h"
+#include "tokens.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define FIRST_PROMPT 32u  /* tokens before the first one drawn */
+#define DEPTH 128u        /* tokens in the context when steps are timed */
+#define PREFILL 512u      /* tokens of the prefill that is timed */
+#define LOADS 5u
+#define PREFILLS 5u
+#define PLAIN_STEPS 96u
+#define MOST_ROUNDS 31u   /* of the cost curve ... */
+#define FEWEST_ROUNDS 5u
+#define ROUNDS_MS 8000.0  /* ... but no more than fit here */
+
+static const uint32_t row_counts[] = {1, 2, 4, 6, 8, 12, 16, 24, 32};
+#define CURVE (sizeof row_counts / sizeof *row_counts)
+#define MOST_ROWS 32u
+
+typedef struct figures {
+    double load_ms, first_token_ms;
+    double plain_tokens_per_s, prefill_tokens_per_s;
+    double cost_ms[CURVE];
+    uint64_t peak_rss_bytes, kv_bytes;
+    const char *cpu;
+} figures;
+
+static const char prose[] =
+    "The harbour lay still in the first light. Two fishermen were mending a net on the quay and "
+    "spoke of the weather, of prices in the town, and of a ship that had not come home. A dog "
+    "slept between the ropes; now and then it raised its head when a gull cried. Further out, "
+    "where the water turned from green to grey, somebody was rowing towards the island with "
+    "slow, even strokes, and the sound of the oars came over the bay a little later than the "
+    "eye expected it. ";
+
+/* `count` ids of plain prose, repeated as often as needed, from the `shift`-th on. */
+static ss_status make_tokens(const ss_model *model, size_t count, size_t shift, token_list *to,
+                             ss_error *error)
+{
+    token_list once = {0};
+    buffer text = {0};
+    buffer_text(&text, prose);
+    ss_status status = tokens_from_text(model, &text, false, &once, error);
+    to->count = 0;
+    for (size_t i = 0; status == SS_OK && i < count; i++)
+        tokens_add(to, &once.ids[(i + shift) % once.count], 1);
+    tokens_free(&once);
+    buffer_free(&text);
+    return status;
+}
+
+/* From the start of loading to the first token; leaves the last model loaded. */
+static int time_start(const settings *from, ss_model **model, figures *to)
+{
+    double load[LOADS], first[LOADS];
+    for (size_t i = 0; i < LOADS; i++) {
+        ss_session *session = NULL;
+        token_list prompt = {0};
+        ss_step step = {.struct_size = sizeof step};
+        ss_error error;
+        ss_error_init(&error, sizeof error);
+        ss_model_free(*model);
+        *model = NULL;
+        double begin = now_ms();
+        int status = settings_load(from, model);
+        load[i] = now_ms() - begin;
+        if (status == GO_ON)
+            status = settings_session(from, *model, DEPTH, &session);
+        if (status != GO_ON)
+            return status;
+        ss_status run = make_tokens(*model, FIRST_PROMPT, 0, &prompt, &error);
+        if (run == SS_OK)
+            run = ss_session_prefill(session, prompt.ids, prompt.count, &error);
+        if (run == SS_OK)
+            run = ss_session_step(session, 1, &step, &error);
+        first[i] = now_ms() - begin;
+        ss_session_free(session);
+        tokens_free(&prompt);
+        if (run != SS_OK)
+            return report_error(from->model, &error);
+    }
+    to->load_ms = median(load, LOADS);
+    to->first_token_ms = median(first, LOADS);
+    return GO_ON;
+}
+
+static ss_status time_prefill(const ss_model *model, ss_session *session, size_t count,
+                              figures *to, ss_error *error)
+{
+    double times[PREFILLS];
+    token_list tokens = {0};
+    ss_status status = SS_OK;
+    for (size_t i = 0; i < PREFILLS && status == SS_OK; i++) {
+        /* Another beginning every time: nothing is found in the cache. */
+        status = make_tokens(model, count, i + 1, &tokens, error);
+        double begin = now_ms();
+        if (status == SS_OK)
+            status = ss_session_prefill(session, tokens.ids, tokens.count, error);
+        times[i] = now_ms() - begin;
+    }
+    tokens_free(&tokens);
+    if (status == SS_OK)
+        to->prefill_tokens_per_s = (double)count * 1e3 / median(times, PREFILLS);
+    return status;
+}
+
+static ss_status time_plain(ss_session *session, const token_list *context, size_t room,
+                            figures *to, ss_error *error)
+{
+    double times[PLAIN_STEPS];
+    size_t count = room - context->count < PLAIN_STEPS ? room - context->count : PLAIN_STEPS;
+    ss_step step = {.struct_size = sizeof step};
+    ss_status status = ss_session_prefill(session, context->ids, context->count, error);
+    if (status == SS_OK) /* drawn from the prefill's logits: not a step like the others */
+        status = ss_session_step(session, 1, &step, error);
+    for (size_t i = 0; i + 1 < count && status == SS_OK; i++) {
+        double begin = now_ms();
+        status = ss_session_step(session, 1, &step, error);
+        times[i] = now_ms() - begin;
+    }
+    if (status == SS_OK)
+        to->plain_tokens_per_s = 1e3 / median(times, count - 1);
+    return status;
+}
+
+static ss_status time_rows(ss_session *session, const token_list *context, figures *to,
+                           ss_error *error)
+{
+    static double times[CURVE][MOST_ROUNDS];
+    int32_t parents[MOST_ROWS];
+    size_t rounds = 0;
+    for (uint32_t row = 0; row < MOST_ROWS; row++)
+        parents[row] = (int32_t)row - 1;
+    ss_status status = ss_session_prefill(session, context->ids, context->count, error);
+    double end = now_ms() + ROUNDS_MS;
+    while (status == SS_OK && rounds < MOST_ROUNDS &&
+           (rounds < FEWEST_ROUNDS || now_ms() < end)) {
+        for (size_t i = 0; i < CURVE && status == SS_OK; i++) {
+            const float *logits;
+            double begin = now_ms();
+            status = ss_session_evaluate(session, context->ids, parents, row_counts[i], &logits,
+                                         error);
+            times[i][rounds] = now_ms() - begin;
+        }
+        rounds++;
+    }
+    for (size_t i = 0; i < CURVE && status == SS_OK; i++)
+        to->cost_ms[i] = median(times[i], rounds);
+    return status;
+}
+
+static uint64_t peak_rss_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
+static int time_session(const settings *from, const ss_model *model, figures *to)
+{
+    ss_session *session = NULL;
+    token_list context = {0};
+    ss_model_info info = {.struct_size = sizeof info};
+    ss_stats stats = {.struct_size = sizeof stats};
+    ss_error error;
+    ss_error_init(&error, sizeof error);
+    ss_model_get_info(model, &info, NULL);
+    to->cpu = info.cpu;
+    size_t room = PREFILL + DEPTH < info.context_length ? PREFILL + DEPTH : info.context_length;
+    if (room < DEPTH + MOST_ROWS)
+        return report("%s: a context of %u tokens is too short to measure", from->model,
+                      info.context_length);
+    int status = settings_session(from, model, room, &session);
+    if (status != GO_ON)
+        return status;
+    ss_status run = make_tokens(model, DEPTH, 0, &context, &error);
+    if (run == SS_OK)
+        run = time_prefill(model, session, room < PREFILL ? room : PREFILL, to, &error);
+    if (run == SS_OK)
+        run = time_plain(session, &context, room, to, &error);
+    if (run == SS_OK)
+        run = time_rows(session, &context, to, &error);
+    if (run == SS_OK)
+        run = ss_session_get_stats(session, &stats, &error);
+    to->kv_bytes = stats.kv_bytes;
+    to->peak_rss_bytes = peak_rss_bytes();
+    ss_session_free(session);
+    tokens_free(&context);
+    return run == SS_OK ? GO_ON : report_error(from->model, &error);
+}
+
+static void print_json(const figures *of)
+{
+    buffer line = {0};
+    char rows[8];
+    json_open(&line);
+    json_number(&line, "load_ms", of->load_ms);
+    json_number(&line, "first_token_ms", of->first_token_ms);
+    json_number(&line, "plain_tokens_per_s", of->plain_tokens_per_s);
+    json_number(&line, "prefill_tokens_per_s", of->prefill_tokens_per_s);
+    json_count(&line, "peak_rss_bytes", of->peak_rss_bytes);
+    json_count(&line, "kv_bytes", of->kv_bytes);
+    json_text(&line, "cpu", of->cpu);
+    json_object(&line, "cost_ms");
+    for (size_t i = 0; i < CURVE; i++) {
+        snprintf(rows, sizeof rows, "%u", row_counts[i]);
+        json_number(&line, rows, of->cost_ms[i]);
+    }
+    json_close(&line);
+    json_close(&line);
+    output_line(&line);
+    buffer_free(&line);
+}
+
+static void print_table(const figures *of)
+{
+    output_format("kernels        %s\n", of->cpu);
+    output_format("load           %8.1f ms\n", of->load_ms);
+    output_format("first token    %8.1f ms from the start of loading, %u tokens of prompt\n",
+                  of->first_token_ms, FIRST_PROMPT);
+    output_format("prefill        %8.1f tokens/s\n", of->prefill_tokens_per_s);
+    output_format("plain decoding %8.1f tokens/s at a context of %u\n", of->plain_tokens_per_s,
+                  DEPTH);
+    output_format("peak memory    %8.1f MB, of it %.1f MB of keys and values\n\n",
+                  (double)of->peak_rss_bytes * 1e-6, (double)of->kv_bytes * 1e-6);
+    output_text("rows in a step        ms   of one row\n");
+    for (size_t i = 0; i < CURVE; i++)
+        output_format("%14u  %8.2f  %10.2fx\n", row_counts[i], of->cost_ms[i],
+                      of->cost_ms[0] > 0 ? of->cost_ms[i] / of->cost_ms[0] : 0.0);
+}
+
+int cmd_bench(int count, char **arguments)
+{
+    settings from = SETTINGS_DEFAULT;
+    from.ignore_end = true;
+    ss_model *model = NULL;
+    figures measured = {0};
+    bool json = false;
+    const option options[] = {
+        MODEL_OPTION(from),
+        {OPTION_FLAG, "--json", 0, "one JSON object", &json, 0, 0, 0},
+        MACHINE_OPTIONS(from),
+        SESSION_OPTIONS(from),
+    };
+    const command_line line = {
+        .command = "bench",
+        .summary = "Measures how fast a model runs here: medians, in one run.",
+        .usage = "-m MODEL [OPTION...]",
+        .notes = "JSON: {\"load_ms\",\"first_token_ms\",\"plain_tokens_per_s\","
+                 "\"prefill_tokens_per_s\",\n\"peak_rss_bytes\",\"kv_bytes\",\"cpu\","
+                 "\"cost_ms\":{\"1\",\"2\",\"4\",\"6\",\"8\",\"12\",\"16\",\"24\",\"32\"}}",
+        .options = options,
+        .option_count = sizeof options / sizeof *options,
+    };
+    int status = args_read(&line, count, arguments);
+    if (status != GO_ON)
+        return status;
+    if (from.model == NULL)
+        return usage_error("bench", "-m MODEL is missing");
+    status = time_start(&from, &model, &measured);
+    if (status == GO_ON)
+        status = time_session(&from, model, &measured);
+    if (status == GO_ON && json)
+        print_json(&measured);
+    else if (status == GO_ON)
+        print_table(&measured);
+    ss_model_free(model);
+    return status == GO_ON ? EXIT_DONE : status;
+}

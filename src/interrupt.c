@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "interrupt.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+static ss_session *volatile watched;
+static volatile sig_atomic_t pending;
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    pending = 1;
+    ss_session_cancel(watched); /* NULL is allowed; the one call that signal handlers may make */
+}
+
+void interrupt_watch(ss_session *session)
+{
+    struct sigaction action = {.sa_handler = session != NULL ? on_interrupt : SIG_DFL};
+    sigemptyset(&action.sa_mask);
+    watched = session; /* no SA_RESTART: a read that waits for a line ends, too */
+    sigaction(SIGINT, &action, NULL);
+}
+
+bool interrupt_taken(void)
+{
+    bool taken = pending != 0;
+    pending = 0;
+    return taken;
+}
