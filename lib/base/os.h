@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All that is asked of the operating system beside memory and threads: reading a file, writing
- * one whole or not at all, the clock. errno is read in base/os.c alone. */
+/* All that is asked of the operating system beside threads: memory, reading a file, writing one
+ * whole or not at all, the clock. errno is read in base/os.c alone. */
 #ifndef SSI_BASE_OS_H
 #define SSI_BASE_OS_H
 
@@ -13,7 +13,7 @@ typedef struct ssi_source {
     bool owns_fd;
     uint64_t offset; /* of the source's byte 0 in the file */
     uint64_t size;
-    const char *name; /* for messages: the path, "fd 3", "buffer"; borrowed */
+    const char *name; /* for messages: the path, "descriptor", "buffer"; borrowed */
 } ssi_source;
 
 ss_status ssi_source_open(ssi_source *source, const char *path, ss_error *error) SSI_MUST_CHECK;
@@ -32,5 +32,13 @@ ss_status ssi_file_write(const char *path, const void *data, size_t bytes,
                          ss_error *error) SSI_MUST_CHECK;
 
 uint64_t ssi_clock_ns(void *unused); /* monotonic */
+
+uint32_t ssi_os_cpu_count(void); /* cores this process may run on; at least 1 */
+
+/* Memory where the host gave no allocator. Blocks of 4 MiB and more lie on huge pages where the
+ * system has them: a model's weights would else cost a page fault every 4 KiB. NULL when out of
+ * memory. alignment: a power of two, at least the size of a pointer. */
+void *ssi_os_allocate(size_t bytes, size_t alignment);
+void ssi_os_release(void *block);
 
 #endif

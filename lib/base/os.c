@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operating system, POSIX edition. Every failing call's errno becomes a message here. */
+#include "base/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* strerror() may use static memory; GNU's strerror_r returns the text, constant or in `text`. */
+static ss_status fail_with_errno(ss_error *error, const char *name, const char *what)
+{
+    char text[96];
+    int code = errno;
+    return ssi_fail(error, SS_ERROR_IO, "%s: %s: %s", name, what,
+                    strerror_r(code, text, sizeof text));
+}
+
+static ss_status read_size(int fd, const char *name, uint64_t *size, ss_error *error)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0)
+        return fail_with_errno(error, name, "can't be examined");
+    if (!S_ISREG(info.st_mode))
+        return ssi_fail(error, SS_ERROR_IO, "%s: is not a regular file", name);
+    *size = (uint64_t)info.st_size;
+    return SS_OK;
+}
+
+ss_status ssi_source_open(ssi_source *source, const char *path, ss_error *error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_with_errno(error, path, "can't be opened");
+    uint64_t size;
+    ss_status status = read_size(fd, path, &size, error);
+    if (status != SS_OK) {
+        close(fd);
+        return status;
+    }
+    *source = (ssi_source){.fd = fd, .owns_fd = true, .size = size, .name = path};
+    return SS_OK;
+}
+
+ss_status ssi_source_from_fd(ssi_source *source, int fd, uint64_t offset, uint64_t length,
+                             ss_error *error)
+{
+    uint64_t size;
+    SSI_TRY(read_size(fd, "descriptor", &size, error));
+    if (offset > size || length > size - offset)
+        return ssi_fail(error, SS_ERROR_ARGUMENT,
+                        "descriptor %d: offset %llu and length %llu exceed its %llu bytes", fd,
+                        (unsigned long long)offset, (unsigned long long)length,
+                        (unsigned long long)size);
+    *source = (ssi_source){.fd = fd,
+                           .offset = offset,
+                           .size = length ? length : size - offset,
+                           .name = "descriptor"};
+    return SS_OK;
+}
+
+void ssi_source_from_buffer(ssi_source *source, const void *data, size_t bytes)
+{
+    static const unsigned char nothing;
+    *source = (ssi_source){
+        .data = data ? data : &nothing, .fd = -1, .size = data ? bytes : 0, .name = "buffer"};
+}
+
+void ssi_source_close(ssi_source *source)
+{
+    if (source->owns_fd)
+        close(source->fd);
+    *source = (ssi_source){.fd = -1};
+}
+
+ss_status ssi_source_read(const ssi_source *source, uint64_t at, void *to, size_t bytes,
+                          ss_error *error)
+{
+    if (at > source->size || bytes > source->size - at)
+        return ssi_fail(error, SS_ERROR_FORMAT,
+                        "%s: ends early: %zu bytes wanted at offset %llu, it has %llu bytes",
+                        source->name, bytes, (unsigned long long)at,
+                        (unsigned long long)source->size);
+    if (source->data) {
+        memcpy(to, source->data + at, bytes);
+        return SS_OK;
+    }
+    unsigned char *next = to;
+    while (bytes > 0) {
+        /* Linux reads at most 2 GiB - 4 KiB in one call. */
+        size_t piece = bytes < (size_t)1 << 30 ? bytes : (size_t)1 << 30;
+        ssize_t done = pread(source->fd, next, piece, (off_t)(source->offset + at));
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return fail_with_errno(error, source->name, "can't be read");
+        if (done == 0)
+            return ssi_fail(error, SS_ERROR_FORMAT,
+                            "%s: ends early at offset %llu: cut short while it was read",
+                            source->name, (unsigned long long)at);
+        next += done;
+        at += (uint64_t)done;
+        bytes -= (size_t)done;
+    }
+    return SS_OK;
+}
+
+static bool write_all(int fd, const void *data, size_t bytes)
+{
+    const unsigned char *next = data;
+    while (bytes > 0) {
+        size_t piece = bytes < (size_t)1 << 30 ? bytes : (size_t)1 << 30;
+        ssize_t done = write(fd, next, piece);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return false;
+        next += done;
+        bytes -= (size_t)done;
+    }
+    return true;
+}
+
+/* Creates a file beside `path` under a name nobody has; its mode that of the file it is to
+ * replace, if there is one. */
+static int create_beside(const char *path, char *name, size_t capacity)
+{
+    for (int attempt = 0; attempt < 100; attempt++) {
+        int length = snprintf(name, capacity, "%s.%08x.tmp", path,
+                              (unsigned)(ssi_clock_ns(NULL) ^ (uint64_t)getpid() << 16));
+        if (length < 0 || (size_t)length >= capacity) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        struct stat old;
+        if (fd >= 0 && stat(path, &old) == 0)
+            (void)!fchmod(fd, old.st_mode & 07777);
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+    }
+    return -1;
+}
+
+/* The rename is durable once the folder is; a system that refuses to sync one is left alone. */
+static void sync_folder_of(const char *path, char *name, size_t capacity)
+{
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) : 0;
+    if (length >= capacity)
+        return;
+    memcpy(name, path, length);
+    name[length] = '\0';
+    int fd = open(!slash ? "." : length ? name : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
+    }
+}
+
+ss_status ssi_file_write(const char *path, const void *data, size_t bytes, ss_error *error)
+{
+    char name[2048];
+    int fd = create_beside(path, name, sizeof name);
+    if (fd < 0)
+        return fail_with_errno(error, path, "can't be created");
+    bool written = write_all(fd, data, bytes) && fsync(fd) == 0;
+    int code = errno;
+    if (close(fd) != 0 && written) {
+        written = false;
+        code = errno;
+    }
+    if (!written || rename(name, path) != 0) {
+        code = written ? errno : code;
+        (void)unlink(name);
+        errno = code;
+        return fail_with_errno(error, path, "can't be written");
+    }
+    sync_folder_of(path, name, sizeof name);
+    return SS_OK;
+}
+
+uint64_t ssi_clock_ns(void *unused)
+{
+    struct timespec now;
+    (void)unused;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint32_t ssi_os_cpu_count(void)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) > 0)
+        return (uint32_t)CPU_COUNT(&allowed);
+    long online = sysconf(_SC_NPROCESSORS_ONLN); /* more cores than a cpu_set_t has bits */
+    return online > 0 ? (uint32_t)online : 1;
+}
+
+enum { HUGE_PAGE = 2 << 20, HUGE_BLOCK = 4 << 20 };
+
+void *ssi_os_allocate(size_t bytes, size_t alignment)
+{
+    void *block;
+    bool huge = bytes >= HUGE_BLOCK;
+    if (posix_memalign(&block, huge ? HUGE_PAGE : alignment, bytes) != 0)
+        return NULL;
+    if (huge)
+        (void)madvise(block, bytes & ~(size_t)(HUGE_PAGE - 1), MADV_HUGEPAGE); /* a wish only */
+    return block;
+}
+
+void ssi_os_release(void *block)
+{
+    free(block);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One call to spread tasks, whoever owns the threads. The float environment is set around every
+ * body that runs on a thread of the host's, and around the caller's own share. */
+#include "base/parallel.h"
+
+#include "base/float_env.h"
+#include "base/os.h"
+#include "base/params.h"
+#include "base/pool.h"
+
+enum { MOST_THREADS = 256 };
+
+ss_status ssi_parallel_create(const ss_parallel *hook, uint32_t thread_count,
+                              const ssi_memory *memory, ssi_parallel *parallel,
+                              ss_error *error)
+{
+    if (hook) {
+        ss_parallel host = {0};
+        SSI_TRY(ssi_params_read(&host, sizeof host, hook, "parallel", error));
+        if (!host.parallel_for)
+            return ssi_fail(error, SS_ERROR_ARGUMENT, "parallel.parallel_for: is NULL");
+        if (host.thread_count < 1 || host.thread_count > MOST_THREADS)
+            return ssi_fail(error, SS_ERROR_ARGUMENT,
+                            "parallel.thread_count: is %u, expected 1 to %d", host.thread_count,
+                            MOST_THREADS);
+        if (host.reserved0 != 0)
+            return ssi_fail(error, SS_ERROR_ARGUMENT, "parallel.reserved0: is %u, must be 0",
+                            host.reserved0);
+        *parallel = (ssi_parallel){.context = host.context,
+                                   .parallel_for = host.parallel_for,
+                                   .thread_count = host.thread_count};
+        return SS_OK;
+    }
+    if (thread_count > MOST_THREADS)
+        return ssi_fail(error, SS_ERROR_ARGUMENT, "thread_count: is %u, expected 0 to %d",
+                        thread_count, MOST_THREADS);
+    if (thread_count == 0) {
+        uint32_t cores = ssi_os_cpu_count();
+        thread_count = cores < MOST_THREADS ? cores : MOST_THREADS;
+    }
+    ssi_pool *pool = NULL;
+    if (thread_count > 1)
+        SSI_TRY(ssi_pool_create(thread_count, memory, &pool, error));
+    *parallel = (ssi_parallel){.thread_count = thread_count, .pool = pool};
+    return SS_OK;
+}
+
+void ssi_parallel_free(ssi_parallel *parallel, const ssi_memory *memory)
+{
+    ssi_pool_free(parallel->pool, memory);
+    *parallel = (ssi_parallel){.thread_count = 1};
+}
+
+typedef struct wrapped_body {
+    void (*body)(void *context, uint32_t task);
+    void *context;
+} wrapped_body;
+
+static void run_on_host_thread(void *context, uint32_t task)
+{
+    const wrapped_body *wrapped = context;
+    ssi_float_env before = ssi_float_env_enter();
+    wrapped->body(wrapped->context, task);
+    ssi_float_env_leave(before);
+}
+
+void ssi_parallel_run(const ssi_parallel *parallel, uint32_t task_count,
+                      void (*body)(void *context, uint32_t task), void *context)
+{
+    if (task_count > 1 && parallel->parallel_for) {
+        wrapped_body wrapped = {body, context};
+        parallel->parallel_for(parallel->context, task_count, run_on_host_thread, &wrapped);
+        return;
+    }
+    ssi_float_env before = ssi_float_env_enter();
+    if (task_count > 1 && parallel->pool)
+        ssi_pool_run(parallel->pool, task_count, body, context);
+    else
+        for (uint32_t task = 0; task < task_count; task++)
+            body(context, task);
+    ssi_float_env_leave(before);
+}
