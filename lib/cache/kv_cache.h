@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keys and values, and the one place that knows how they lie in memory. Three areas share a
+ * layout (kernel.h, attention): the context, [layer][key/value head][position]; the nodes of one
+ * step's tree, likewise by slot; the streams of one layer of one step, [key/value head][slot],
+ * used again by every layer. Numbers are rounded to the cache's type when they are written, before
+ * anything reads them, so that a row reads the same keys wherever they lie. */
+#ifndef SSI_CACHE_KV_CACHE_H
+#define SSI_CACHE_KV_CACHE_H
+
+#include "base/arena.h"
+#include "kernel/kernel.h"
+
+typedef enum ssi_kv_place { SSI_KV_CONTEXT, SSI_KV_NODES, SSI_KV_STREAMS, SSI_KV_PLACES } ssi_kv_place;
+
+typedef struct ssi_kv_slot { /* where one row's keys and values go, in every layer */
+    ssi_kv_place place;
+    uint32_t index; /* in SSI_KV_CONTEXT: the position */
+} ssi_kv_slot;
+
+typedef struct ssi_kv_area {
+    unsigned char *keys, *values;
+    uint32_t slot_count; /* a multiple of SSI_ATTENTION_BLOCK */
+    size_t head_bytes;   /* keys, or values, of one layer's one head */
+    size_t layer_bytes;  /* 0 for the streams: all layers share them */
+} ssi_kv_area;
+
+typedef struct ssi_kv_cache {
+    ssi_kv_area areas[SSI_KV_PLACES];
+    uint32_t length; /* positions 0 .. length - 1 are committed */
+    uint32_t layer_count, head_count, head_length;
+    size_t number_bytes; /* 2 or 4 */
+    void (*to_f16)(const float *values, uint32_t count, uint16_t *halves);
+} ssi_kv_cache;
+
+typedef struct ssi_kv_shape {
+    uint32_t layer_count, head_count, head_length;
+    uint32_t positions, nodes, streams; /* least slots of each area */
+    bool f32;
+} ssi_kv_shape;
+
+/* Takes the areas from an arena (runs twice, see base/arena.h). The memory stays uninitialised:
+ * attention reads no slot that was not written, or discards what it read. */
+void ssi_kv_layout(ssi_kv_cache *cache, const ssi_kv_shape *shape, const ssi_kernels *kernels,
+                   ssi_arena *arena);
+
+size_t ssi_kv_bytes(const ssi_kv_cache *cache); /* of all areas */
+
+/* One head's key (already rotated) or value, head_length numbers. */
+void ssi_kv_write_key(const ssi_kv_cache *cache, uint32_t layer, uint32_t head, ssi_kv_slot slot,
+                      const float *key);
+void ssi_kv_write_value(const ssi_kv_cache *cache, uint32_t layer, uint32_t head,
+                        ssi_kv_slot slot, const float *value);
+
+/* Base addresses of one layer's one head in an area, as the attention kernel takes them. */
+const void *ssi_kv_keys(const ssi_kv_cache *cache, ssi_kv_place place, uint32_t layer,
+                        uint32_t head);
+const void *ssi_kv_values(const ssi_kv_cache *cache, ssi_kv_place place, uint32_t layer,
+                          uint32_t head);
+
+/* Moves a node's keys and values to position `length` in every layer, and counts it in. Nothing is
+ * computed: a node's rotation depends on its depth alone, which is what it was run with. */
+void ssi_kv_commit_node(ssi_kv_cache *cache, uint32_t node_slot);
+
+#endif

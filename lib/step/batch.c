@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of a pass: where each stands, where its keys go, what it sees, how it is rotated. */
+#include "step/rows.h"
+
+#include <string.h>
+
+void ssi_batch_chain(ssi_workspace *work, const int32_t *tokens, uint32_t count)
+{
+    ssi_batch *batch = &work->batch;
+    batch->row_count = count;
+    for (uint32_t row = 0; row < count; row++) {
+        uint32_t position = work->cache.length + row;
+        batch->tokens[row] = tokens[row];
+        batch->positions[row] = position;
+        batch->slots[row] = (ssi_kv_slot){SSI_KV_CONTEXT, position};
+        batch->attention[row] = (ssi_attention_row){.cache_count = position + 1};
+    }
+}
+
+/* A row in the node area, one position after `parent`'s (-1: after the context). It sees what its
+ * parent sees, and itself. */
+static void place_node(ssi_workspace *work, uint32_t row, int64_t parent)
+{
+    ssi_batch *batch = &work->batch;
+    ssi_attention_row seen = {.cache_count = work->cache.length};
+    uint32_t position = work->cache.length;
+    if (parent >= 0) {
+        seen = batch->attention[parent];
+        position = batch->positions[parent] + 1;
+    }
+    uint16_t *slots = batch->ancestors[row];
+    if (seen.node_count > 0)
+        memcpy(slots, seen.nodes, seen.node_count * sizeof *slots);
+    slots[seen.node_count++] = (uint16_t)row;
+    seen.nodes = slots;
+    batch->positions[row] = position;
+    batch->slots[row] = (ssi_kv_slot){SSI_KV_NODES, row};
+    batch->attention[row] = seen;
+}
+
+void ssi_batch_tree(ssi_workspace *work, const ssi_tree *tree)
+{
+    ssi_batch_chain(work, tree->token_of_node, 1);
+    work->batch.row_count = tree->node_count;
+    for (uint32_t node = 1; node < tree->node_count; node++) {
+        work->batch.tokens[node] = tree->token_of_node[node];
+        place_node(work, node, tree->parent_of_node[node]);
+    }
+}
+
+void ssi_batch_forest(ssi_workspace *work, const int32_t *tokens, const int32_t *parents,
+                      uint32_t row_count)
+{
+    work->batch.row_count = row_count;
+    for (uint32_t row = 0; row < row_count; row++) {
+        work->batch.tokens[row] = tokens[row];
+        place_node(work, row, parents[row]);
+    }
+}
+
+typedef struct embed_work {
+    ssi_workspace *work;
+    uint32_t parts;
+} embed_work;
+
+static void embed_body(void *context, uint32_t task)
+{
+    const embed_work *region = context;
+    const ssi_workspace *work = region->work;
+    const ssi_batch *batch = &work->batch;
+    const ss_model *model = work->model;
+    const ssi_type_info *type = ssi_type_get(model->embedding.type);
+    uint32_t pair_count = model->hyper.rope_length / 2;
+    uint32_t end = (uint32_t)((uint64_t)batch->row_count * (task + 1) / region->parts);
+    for (uint32_t row = (uint32_t)((uint64_t)batch->row_count * task / region->parts); row < end;
+         row++) {
+        float *cosine = batch->cosines + (size_t)row * pair_count;
+        float *sine = batch->sines + (size_t)row * pair_count;
+        for (uint32_t i = 0; i < pair_count; i++) {
+            ssi_sincosf(batch->positions[row] * model->rope_frequency[i], &sine[i], &cosine[i]);
+            cosine[i] *= model->hyper.rope_magnitude;
+            sine[i] *= model->hyper.rope_magnitude;
+        }
+        type->unpack_row(&model->embedding, (uint32_t)batch->tokens[row],
+                         work->hidden + row * work->hidden_stride);
+    }
+}
+
+void ssi_batch_embed(ssi_workspace *work)
+{
+    uint32_t threads = work->parallel->thread_count;
+    embed_work region = {work, work->batch.row_count < 2 * threads ? 1 : threads};
+    ssi_parallel_run(work->parallel, region.parts, embed_body, &region);
+}

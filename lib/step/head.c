@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Output norm and LM head: the logits of some rows. */
+#include "step/cut.h"
+#include "step/rows.h"
+
+typedef struct head_work {
+    const ssi_workspace *work;
+    ssi_cut cut;
+    float *logits;
+} head_work;
+
+static void head_body(void *context, uint32_t task)
+{
+    const head_work *region = context;
+    const ssi_workspace *work = region->work;
+    ssi_part part = ssi_cut_part(&region->cut, task);
+    ssi_rows_multiply(&work->model->kernels, &work->model->head, part.unit_begin, part.unit_end,
+                      &work->normed, part.row_begin, part.row_end, region->logits,
+                      work->logit_stride);
+}
+
+void ssi_head_run(ssi_workspace *work, uint32_t first, uint32_t row_count, float *logits)
+{
+    const ssi_linear *head = &work->model->head;
+    ssi_rows_norm(work, work->model->output_norm, first, row_count, ssi_takes_quants(head));
+    head_work region = {work,
+                     ssi_cut_make(head->weight.group_count, row_count,
+                                  work->parallel->thread_count),
+                     logits};
+    ssi_parallel_run(work->parallel, ssi_cut_tasks(&region.cut), head_body, &region);
+}

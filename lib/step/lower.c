@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The layers that main rows alone run through. */
+#include "step/step.h"
+
+void ssi_lower_run(ssi_workspace *work)
+{
+    for (uint32_t layer = 0; layer < work->model->hyper.layer_count; layer++)
+        ssi_layer_run(work, layer);
+}

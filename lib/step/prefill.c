@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Many known tokens: a chain of rows in chunks, their keys straight into the context. */
+#include "step/rows.h"
+
+static void run_chunk(ssi_workspace *work, const int32_t *tokens, uint32_t count)
+{
+    ssi_batch_chain(work, tokens, count);
+    ssi_batch_embed(work);
+    ssi_lower_run(work);
+    work->cache.length += count;
+}
+
+static ss_status check_going(ssi_workspace *work, uint32_t count, const ss_progress *progress,
+                             ss_error *error)
+{
+    float fraction = (float)work->cache.length / (float)count;
+    bool wanted = !progress || progress->report(progress->context, fraction);
+    if (ssi_workspace_cancelled(work) || !wanted)
+        return ssi_fail(error, SS_ERROR_CANCELLED, "cancelled after %u of %u tokens",
+                        work->cache.length, count);
+    return SS_OK;
+}
+
+static uint32_t chunk_rows(const ssi_workspace *work, uint32_t count)
+{
+    uint32_t rest = count - work->cache.length;
+    return rest < work->chunk_rows ? rest : work->chunk_rows;
+}
+
+static ss_status last_row(ssi_workspace *work, float *last_logits, ss_error *error)
+{
+    bool finite;
+    ssi_head_run(work, work->batch.row_count - 1, 1, last_logits);
+    work->model->kernels.argmax(last_logits, work->model->hyper.vocabulary_size, &finite);
+    if (!finite)
+        return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: the logits are not all finite",
+                        work->cache.length - 1);
+    return SS_OK;
+}
+
+ss_status ssi_prefill_run(ssi_workspace *work, const int32_t *tokens, uint32_t count,
+                          float *last_logits, const ss_progress *progress, ss_error *error)
+{
+    while (work->cache.length < count) {
+        SSI_TRY(check_going(work, count, progress, error));
+        run_chunk(work, tokens + work->cache.length, chunk_rows(work, count));
+    }
+    return last_row(work, last_logits, error);
+}
+
+typedef struct score_work {
+    const ssi_workspace *work;
+    const int32_t *targets;
+    float *log_probabilities;
+} score_work;
+
+static void score_body(void *context, uint32_t task)
+{
+    const score_work *scoring = context;
+    const ssi_workspace *work = scoring->work;
+    const ssi_kernels *kernels = &work->model->kernels;
+    uint32_t count = work->model->hyper.vocabulary_size;
+    const float *logits = work->logits + task * work->logit_stride;
+    bool finite;
+    float largest = logits[kernels->argmax(logits, count, &finite)];
+    float sum = kernels->exp_sum(logits, count, largest);
+    scoring->log_probabilities[task] =
+        logits[scoring->targets[task]] - largest - ssi_logf(sum);
+}
+
+ss_status ssi_prefill_score(ssi_workspace *work, const int32_t *tokens, uint32_t count,
+                            uint32_t first, float *log_probabilities, float *last_logits,
+                            const ss_progress *progress, ss_error *error)
+{
+    while (work->cache.length < count) {
+        SSI_TRY(check_going(work, count, progress, error));
+        uint32_t begin = work->cache.length, rows = chunk_rows(work, count);
+        run_chunk(work, tokens + begin, rows);
+        uint32_t row = begin < first ? first - begin : 0;
+        uint32_t end = begin + rows < count ? rows : rows - 1; /* nothing follows the last */
+        while (row < end) {
+            uint32_t width = end - row < work->logit_rows ? end - row : work->logit_rows;
+            score_work scoring = {work, tokens + begin + row + 1,
+                               log_probabilities + (begin + row - first)};
+            ssi_head_run(work, row, width, work->logits);
+            ssi_parallel_run(work->parallel, width, score_body, &scoring);
+            row += width;
+        }
+    }
+    return last_row(work, last_logits, error);
+}

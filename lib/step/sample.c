@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bias, penalties, then greedy or: temperature, top-k, top-p, min-p, Gumbel-max.
+ *
+ * Weights that decide how many tokens top-p keeps are integers, so their sums do not depend on the
+ * order in which a partial selection visits them, and nothing needs a full sort. */
+#include "step/sample.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/random.h"
+
+/* exp(-x) falls below 2^-31 near x = 21.5: a candidate further down has weight 0. */
+#define SCORE_FLOOR (-21.5f)
+/* The largest noise: u = 1 - 2^-24 gives 24 log 2 = 16.64; rounded up. */
+#define NOISE_MAX 16.7f
+
+void ssi_sampler_layout(ssi_sampler *sampler, uint32_t vocabulary_size, ssi_arena *arena)
+{
+    sampler->vocabulary_size = vocabulary_size;
+    sampler->bias_tokens = ssi_arena_take(arena, SSI_BIAS_MAX, sizeof *sampler->bias_tokens);
+    sampler->bias_values = ssi_arena_take(arena, SSI_BIAS_MAX, sizeof *sampler->bias_values);
+    sampler->adjusted = ssi_arena_take(arena, vocabulary_size, sizeof *sampler->adjusted);
+    sampler->occurrences = ssi_arena_take(arena, vocabulary_size, sizeof *sampler->occurrences);
+    sampler->candidates = ssi_arena_take(arena, vocabulary_size, sizeof *sampler->candidates);
+}
+
+void ssi_sampler_clear(ssi_sampler *sampler)
+{
+    memset(sampler->occurrences, 0, sampler->vocabulary_size * sizeof *sampler->occurrences);
+}
+
+static bool has_penalties(const ss_sampler_params *params)
+{
+    return params->penalty_window > 0 &&
+           (params->repetition_penalty != 1.0f || params->frequency_penalty != 0.0f ||
+            params->presence_penalty != 0.0f);
+}
+
+static void apply_bias(const ssi_sampler *sampler)
+{
+    for (size_t i = 0; i < sampler->params.bias_count; i++)
+        sampler->adjusted[sampler->bias_tokens[i]] += sampler->bias_values[i];
+}
+
+static void apply_penalties(const ssi_sampler *sampler, const int32_t *history, uint32_t count)
+{
+    const ss_sampler_params *params = &sampler->params;
+    uint32_t window = count < params->penalty_window ? count : params->penalty_window;
+    const int32_t *recent = history + count - window;
+    uint16_t *occurrences = sampler->occurrences;
+    for (uint32_t i = 0; i < window; i++)
+        occurrences[recent[i]]++;
+    for (uint32_t i = 0; i < window; i++) {
+        uint16_t times = occurrences[recent[i]];
+        if (times == 0)
+            continue; /* done at an earlier place */
+        float logit = sampler->adjusted[recent[i]];
+        logit = logit > 0 ? logit / params->repetition_penalty
+                          : logit * params->repetition_penalty;
+        logit -= (float)times * params->frequency_penalty;
+        logit -= params->presence_penalty;
+        sampler->adjusted[recent[i]] = logit;
+        occurrences[recent[i]] = 0;
+    }
+}
+
+/* The likelier first; of equals the lower id. A total order: selections have one answer. */
+static bool precedes(const ssi_candidate *a, const ssi_candidate *b)
+{
+    return a->score > b->score || (a->score == b->score && a->token < b->token);
+}
+
+static void swap(ssi_candidate *a, ssi_candidate *b)
+{
+    ssi_candidate held = *a;
+    *a = *b;
+    *b = held;
+}
+
+/* Moves those that precede list[pivot] to the front; returns its place. */
+static uint32_t partition(ssi_candidate *list, uint32_t count, uint32_t pivot)
+{
+    uint32_t front = 0;
+    swap(&list[pivot], &list[count - 1]);
+    for (uint32_t i = 0; i + 1 < count; i++)
+        if (precedes(&list[i], &list[count - 1]))
+            swap(&list[i], &list[front++]);
+    swap(&list[front], &list[count - 1]);
+    return front;
+}
+
+/* Median of first, middle and last. Which pivot is taken changes the time, never the answer. */
+static uint32_t choose_pivot(const ssi_candidate *list, uint32_t count)
+{
+    uint32_t a = 0, b = count / 2, c = count - 1;
+    if (precedes(&list[a], &list[b]))
+        return precedes(&list[b], &list[c]) ? b : precedes(&list[a], &list[c]) ? c : a;
+    return precedes(&list[a], &list[c]) ? a : precedes(&list[b], &list[c]) ? c : b;
+}
+
+/* Brings the shortest beginning of the ordered list whose mass reaches `target` to the front (in
+ * any order) and returns its length; all of it when the mass never does. Every candidate has mass
+ * 1 when `unit`, else its weight. */
+static uint32_t select_mass(ssi_candidate *list, uint32_t count, uint64_t target, bool unit)
+{
+    uint32_t kept = 0;
+    while (count > 0) {
+        uint32_t front = partition(list, count, choose_pivot(list, count));
+        uint64_t mass = 0;
+        for (uint32_t i = 0; i < front; i++)
+            mass += unit ? 1u : list[i].weight;
+        if (mass >= target) {
+            count = front;
+            continue;
+        }
+        mass += unit ? 1u : list[front].weight;
+        kept += front + 1;
+        if (mass >= target)
+            break;
+        target -= mass;
+        list += front + 1;
+        count -= front + 1;
+    }
+    return kept;
+}
+
+/* All tokens whose score is at least `floor`; their weights too. */
+static uint32_t gather(const ssi_sampler *sampler, float floor)
+{
+    const float *score = sampler->adjusted;
+    uint32_t count = 0;
+    for (uint32_t token = 0; token < sampler->vocabulary_size; token++)
+        if (score[token] >= floor) {
+            float weight = ssi_expf(score[token]) * 0x1p31f;
+            sampler->candidates[count++] =
+                (ssi_candidate){score[token], token, (uint32_t)weight};
+        }
+    return count;
+}
+
+static uint64_t total_weight(const ssi_candidate *list, uint32_t count)
+{
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < count; i++)
+        total += list[i].weight;
+    return total;
+}
+
+/* Candidates that hold the `top_k` first: a floor that falls until enough are above it. */
+static uint32_t keep_top_k(const ssi_sampler *sampler, uint32_t top_k)
+{
+    uint32_t count = 0;
+    for (float floor = -4.0f; floor > -100.0f && count < top_k; floor *= 2.0f)
+        count = gather(sampler, floor);
+    if (count < top_k)
+        count = gather(sampler, -INFINITY);
+    return select_mass(sampler->candidates, count, top_k, true);
+}
+
+static uint64_t mass_target(double total, float top_p)
+{
+    uint64_t target = (uint64_t)(total * (double)top_p);
+    return target > 0 ? target : 1;
+}
+
+/* The same for top-p over the whole vocabulary: weights above the floor that reach the target
+ * contain the answer. */
+static uint32_t keep_top_p(const ssi_sampler *sampler, float top_p)
+{
+    float sum = sampler->kernels->exp_sum(sampler->adjusted, sampler->vocabulary_size, 0.0f);
+    uint64_t target = mass_target((double)sum * 0x1p31, top_p);
+    uint32_t count = gather(sampler, -3.0f);
+    for (float floor = -6.0f; total_weight(sampler->candidates, count) < target; floor *= 2.0f) {
+        count = gather(sampler, floor > SCORE_FLOOR ? floor : SCORE_FLOOR);
+        if (floor <= SCORE_FLOOR)
+            break;
+    }
+    return select_mass(sampler->candidates, count, target, false);
+}
+
+static float noise_from(uint64_t bits)
+{
+    return -ssi_logf(-ssi_logf(ssi_uniform(bits)));
+}
+
+/* No less than the noise, without logarithms: -log(-log u) <= -log(1 - u), and 1 - u =
+ * (r + 1/2) / 2^23 >= 2^(floor(log2 r) - 23). */
+static float noise_bound(uint64_t bits)
+{
+    uint32_t rest = 0x7fffffu - (uint32_t)(bits >> 41);
+    int leading = rest ? __builtin_clz(rest) - 8 : 24; /* zeros above r in 24 bits */
+    return (float)leading * 0.6931472f + 0.01f;
+}
+
+typedef struct draw {
+    const ssi_sampler *sampler;
+    uint32_t position;
+    float best;
+    uint32_t token;
+} draw;
+
+static void offer(draw *state, float score, uint32_t token)
+{
+    if (score + NOISE_MAX < state->best)
+        return;
+    uint64_t bits = ssi_noise_bits(state->sampler->params.seed, state->position, token);
+    if (score + noise_bound(bits) < state->best)
+        return;
+    float value = score + noise_from(bits);
+    if (value > state->best || (value == state->best && token < state->token)) {
+        state->best = value;
+        state->token = token;
+    }
+}
+
+static int32_t draw_token(const ssi_sampler *sampler, uint32_t position, uint32_t likeliest)
+{
+    const ss_sampler_params *params = &sampler->params;
+    float floor = params->min_p > 0 ? ssi_logf(params->min_p) : -INFINITY;
+    bool some_k = params->top_k > 0 && params->top_k < sampler->vocabulary_size;
+    bool some_p = params->top_p < 1.0f;
+    draw state = {sampler, position, -INFINITY, likeliest};
+    offer(&state, 0.0f, likeliest); /* never cut, and a good bound for the others */
+
+    if (!some_k && !some_p) {
+        for (uint32_t token = 0; token < sampler->vocabulary_size; token++)
+            if (sampler->adjusted[token] >= floor)
+                offer(&state, sampler->adjusted[token], token);
+        return (int32_t)state.token;
+    }
+    ssi_candidate *list = sampler->candidates;
+    uint32_t count;
+    if (some_k) {
+        count = keep_top_k(sampler, params->top_k);
+        if (some_p) {
+            double total = (double)total_weight(list, count);
+            count = select_mass(list, count, mass_target(total, params->top_p), false);
+        }
+    } else
+        count = keep_top_p(sampler, params->top_p);
+    for (uint32_t i = 0; i < count; i++)
+        if (list[i].score >= floor)
+            offer(&state, list[i].score, list[i].token);
+    return (int32_t)state.token;
+}
+
+bool ssi_sample(const ssi_sampler *sampler, const float *logits, const int32_t *history,
+                uint32_t history_count, uint32_t position, int32_t *token)
+{
+    const ss_sampler_params *params = &sampler->params;
+    uint32_t count = sampler->vocabulary_size;
+    bool finite, all;
+    uint32_t likeliest = sampler->kernels->argmax(logits, count, &finite);
+    if (!finite)
+        return false;
+    bool penalties = has_penalties(params);
+    if (params->bias_count > 0 || penalties) {
+        memcpy(sampler->adjusted, logits, count * sizeof *logits);
+        apply_bias(sampler);
+        if (penalties)
+            apply_penalties(sampler, history, history_count);
+        logits = sampler->adjusted;
+        likeliest = sampler->kernels->argmax(logits, count, &all); /* bans are not finite */
+    }
+    if (params->temperature == 0.0f) {
+        *token = (int32_t)likeliest;
+        return true;
+    }
+    float largest = logits[likeliest], inverse = 1.0f / params->temperature;
+    for (uint32_t i = 0; i < count; i++)
+        sampler->adjusted[i] = (logits[i] - largest) * inverse;
+    *token = draw_token(sampler, position, likeliest);
+    return true;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Drawing a token: a pure function of (logits, the tokens before, seed, position). No state is
+ * carried from one draw to the next, so verification can ask for the very draw that plain decoding
+ * would have made. docs/exactness.md has the order of operations. */
+#ifndef SSI_STEP_SAMPLE_H
+#define SSI_STEP_SAMPLE_H
+
+#include "base/arena.h"
+#include "kernel/kernel.h"
+#include "specstream/session.h"
+
+#define SSI_BIAS_MAX 4096u
+#define SSI_PENALTY_WINDOW_MAX 1024u
+
+typedef struct ssi_candidate {
+    float score;     /* (logit - largest logit) / temperature */
+    uint32_t token;
+    uint32_t weight; /* exp(score) in units of 2^-31, cut off */
+} ssi_candidate;
+
+typedef struct ssi_sampler {
+    ss_sampler_params params; /* bias_tokens and bias_values point to the copies below */
+    const ssi_kernels *kernels;
+    uint32_t vocabulary_size;
+    int32_t *bias_tokens;     /* [SSI_BIAS_MAX] */
+    float *bias_values;
+    /* Scratch of one draw. */
+    float *adjusted;          /* [V]: logits with bias and penalties, then scores */
+    uint16_t *occurrences;    /* [V]: all zero between draws */
+    ssi_candidate *candidates; /* [V] */
+} ssi_sampler;
+
+void ssi_sampler_layout(ssi_sampler *sampler, uint32_t vocabulary_size, ssi_arena *arena);
+void ssi_sampler_clear(ssi_sampler *sampler); /* once, after the layout with memory */
+
+/* Draws the token at `position` of the whole sequence, given the history_count tokens before it
+ * that the session holds. Returns false when the logits are not all finite. */
+bool ssi_sample(const ssi_sampler *sampler, const float *logits, const int32_t *history,
+                uint32_t history_count, uint32_t position, int32_t *token);
+
+#endif

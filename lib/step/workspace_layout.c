@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a pass computes in, laid out in one block. */
+#include "step/cut.h"
+#include "step/step.h"
+
+#include <string.h>
+
+static size_t padded(size_t count, size_t multiple)
+{
+    return (count + multiple - 1) / multiple * multiple;
+}
+
+/* Floats [row][stride]; the stride is what gemm needs. */
+static float *take_rows(ssi_arena *arena, uint32_t rows, size_t stride)
+{
+    return ssi_arena_take(arena, rows, stride * sizeof(float));
+}
+
+static void layout_activation(ssi_activation *x, uint32_t rows, uint32_t columns,
+                              ssi_arena *arena)
+{
+    x->columns = columns;
+    x->block_count = (columns + SSI_BLOCK - 1) / SSI_BLOCK;
+    x->value_stride = (size_t)x->block_count * SSI_BLOCK;
+    x->values = take_rows(arena, rows, x->value_stride);
+    x->quants = ssi_arena_take(arena, rows, x->value_stride);
+    x->scales = ssi_arena_take(arena, rows, x->block_count * sizeof *x->scales);
+    x->sums8 = ssi_arena_take(arena, rows, x->block_count * sizeof *x->sums8);
+    x->scaled_sums = ssi_arena_take(arena, rows, x->block_count * sizeof *x->scaled_sums);
+}
+
+/* Columns past the last belong to its block and are read as zeros; nothing writes them. */
+static void clear_tail(const ssi_activation *x, uint32_t rows)
+{
+    for (uint32_t row = 0; row < rows; row++)
+        memset(x->values + row * x->value_stride + x->columns, 0,
+               (x->value_stride - x->columns) * sizeof *x->values);
+}
+
+static void layout_batch(ssi_workspace *work, ssi_arena *arena)
+{
+    ssi_batch *batch = &work->batch;
+    uint32_t rows = work->row_capacity, pairs = work->model->hyper.rope_length / 2;
+    batch->tokens = ssi_arena_take(arena, rows, sizeof *batch->tokens);
+    batch->positions = ssi_arena_take(arena, rows, sizeof *batch->positions);
+    batch->slots = ssi_arena_take(arena, rows, sizeof *batch->slots);
+    batch->attention = ssi_arena_take(arena, rows, sizeof *batch->attention);
+    batch->cosines = ssi_arena_take(arena, rows, pairs * sizeof *batch->cosines);
+    batch->sines = ssi_arena_take(arena, rows, pairs * sizeof *batch->sines);
+    batch->ancestors = ssi_arena_take(arena, work->logit_rows, sizeof *batch->ancestors);
+}
+
+void ssi_workspace_layout(ssi_workspace *work, const ssi_workspace_shape *shape,
+                          ssi_arena *arena)
+{
+    const ssi_hyper *hyper = &work->model->hyper;
+    uint32_t heads_per_kv = hyper->head_count / hyper->head_count_kv;
+    uint32_t threads = work->parallel->thread_count, rows;
+    ssi_kv_shape cache = {
+        .layer_count = hyper->layer_count,
+        .head_count = hyper->head_count_kv,
+        .head_length = hyper->head_length,
+        .positions = shape->context_length,
+        .nodes = shape->max_step_rows,
+        .f32 = shape->kv_f32,
+    };
+    work->chunk_rows = shape->prefill_chunk;
+    work->logit_rows = shape->max_step_rows;
+    rows = work->chunk_rows > work->logit_rows ? work->chunk_rows : work->logit_rows;
+    work->row_capacity = rows;
+    ssi_kv_layout(&work->cache, &cache, &work->model->kernels, arena);
+    layout_batch(work, arena);
+
+    work->hidden_stride = padded(hyper->embedding_length, SSI_GROUP);
+    work->query_stride = padded((size_t)hyper->head_count * hyper->head_length, SSI_GROUP);
+    work->key_stride = padded((size_t)hyper->head_count_kv * hyper->head_length, SSI_GROUP);
+    work->feed_stride = padded(hyper->feed_forward_length, SSI_GROUP);
+    work->logit_stride = padded(hyper->vocabulary_size, SSI_GROUP);
+    work->hidden = take_rows(arena, rows, work->hidden_stride);
+    work->delta = take_rows(arena, rows, work->hidden_stride);
+    work->query = take_rows(arena, rows, work->query_stride);
+    work->key = take_rows(arena, rows, work->key_stride);
+    work->value = take_rows(arena, rows, work->key_stride);
+    work->gate = take_rows(arena, rows, work->feed_stride);
+    work->up = take_rows(arena, rows, work->feed_stride);
+    layout_activation(&work->normed, rows, hyper->embedding_length, arena);
+    layout_activation(&work->attended, rows, hyper->head_count * hyper->head_length, arena);
+    layout_activation(&work->gated, rows, hyper->feed_forward_length, arena);
+    work->logits = take_rows(arena, work->logit_rows, work->logit_stride);
+
+    work->attention_scratch_bytes =
+        padded(ssi_attention_scratch_bytes(hyper->head_length, heads_per_kv), SSI_ALIGN);
+    work->attention_scratch =
+        ssi_arena_take(arena, threads > 1 ? threads * SSI_TASKS_PER_THREAD : 1u,
+                       work->attention_scratch_bytes);
+}
+
+void ssi_workspace_clear(ssi_workspace *work)
+{
+    clear_tail(&work->normed, work->row_capacity);
+    clear_tail(&work->attended, work->row_capacity);
+    clear_tail(&work->gated, work->row_capacity);
+}
