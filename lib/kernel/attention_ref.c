@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The specification: portable C, fmaf from the C library. */
-#define SSI_TWIN(operation) ssi_##operation##__ref
+#define SSI_NAME(kernel) kernel##__ref
 #include "kernel/attention_template.h"
 
 size_t ssi_attention_scratch_bytes(uint32_t head_length, uint32_t heads_per_kv)

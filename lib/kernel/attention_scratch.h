@@ -8,6 +8,9 @@
 
 #include "kernel/kernel.h"
 
+/* Query heads a SIMD version handles together. */
+#define SSI_ATTENTION_TILE 6u
+
 typedef struct ssi_attention_state {
     _Alignas(64) float score[SSI_ATTENTION_BLOCK]; /* of the block at hand, then p */
     const float *query;

@@ -136,7 +136,7 @@ static void attend_row(const ssi_attention_args *args, uint32_t row_index)
             state[h].output[d] /= state[h].sum;
 }
 
-void SSI_TWIN(attention)(const ssi_attention_args *args)
+void SSI_NAME(ssi_attention)(const ssi_attention_args *args)
 {
     for (uint32_t row = 0; row < args->row_count; row++)
         attend_row(args, row);

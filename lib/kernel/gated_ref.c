@@ -1,4 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The specification: portable C, fmaf from the C library. */
-#define SSI_TWIN(operation) ssi_##operation##__ref
+#define SSI_NAME(kernel) kernel##__ref
 #include "kernel/gated_template.h"

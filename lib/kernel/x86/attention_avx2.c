@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attention with AVX2. Scores: a lane is a key, 6 heads x 16 keys in registers, q[d] broadcast.
+ * Outputs: a lane is a dimension, 6 heads x 16 dimensions in registers, p broadcast. */
+#include "kernel/attention_scratch.h"
+#include "kernel/kernel_list.h"
+#include "kernel/x86/exp_avx2.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE __m256 load8(const char *at, const bool f32)
+{
+    return f32 ? _mm256_loadu_ps((const float *)at)
+               : _mm256_cvtph_ps(_mm_loadu_si128((const void *)at));
+}
+
+/* score[0 .. 16) of each state from the keys at `key`. */
+INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *const *states,
+                       const char *key, uint32_t place, const uint32_t count, const bool f32)
+{
+    const size_t bytes = f32 ? 32 : 16;
+    const float *query[SSI_ATTENTION_TILE];
+    __m256 low[SSI_ATTENTION_TILE], high[SSI_ATTENTION_TILE];
+#pragma GCC unroll 6
+    for (uint32_t q = 0; q < count; q++) {
+        query[q] = states[q]->query;
+        low[q] = high[q] = _mm256_setzero_ps();
+    }
+    for (size_t d = 0; d < args->head_length; d++) {
+        __m256 key0 = load8(key + 2 * d * bytes, f32), key1 = load8(key + (2 * d + 1) * bytes, f32);
+#pragma GCC unroll 6
+        for (uint32_t q = 0; q < count; q++) {
+            __m256 broadcast = _mm256_broadcast_ss(query[q] + d);
+            low[q] = _mm256_fmadd_ps(broadcast, key0, low[q]);
+            high[q] = _mm256_fmadd_ps(broadcast, key1, high[q]);
+        }
+    }
+    __m256 scale = _mm256_set1_ps(args->scale);
+#pragma GCC unroll 6
+    for (uint32_t q = 0; q < count; q++) {
+        _mm256_store_ps(states[q]->score + place, _mm256_mul_ps(low[q], scale));
+        _mm256_store_ps(states[q]->score + place + 8, _mm256_mul_ps(high[q], scale));
+    }
+}
+
+/* o[d .. d + 16) */
+INLINE void values_body(ssi_attention_state *const *states, const void *const *value,
+                        uint32_t begin, uint32_t end, uint32_t d, const uint32_t count,
+                        const bool f32)
+{
+    const size_t bytes = f32 ? 32 : 16;
+    const float *p[SSI_ATTENTION_TILE];
+    __m256 low[SSI_ATTENTION_TILE], high[SSI_ATTENTION_TILE];
+#pragma GCC unroll 6
+    for (uint32_t q = 0; q < count; q++) {
+        p[q] = states[q]->score;
+        low[q] = _mm256_loadu_ps(states[q]->output + d);
+        high[q] = _mm256_loadu_ps(states[q]->output + d + 8);
+    }
+    for (size_t i = begin; i < end; i++) {
+        const char *at = (const char *)value[i] + d / 8 * bytes;
+        __m256 value0 = load8(at, f32), value1 = load8(at + bytes, f32);
+#pragma GCC unroll 6
+        for (uint32_t q = 0; q < count; q++) {
+            __m256 broadcast = _mm256_broadcast_ss(p[q] + i);
+            low[q] = _mm256_fmadd_ps(broadcast, value0, low[q]);
+            high[q] = _mm256_fmadd_ps(broadcast, value1, high[q]);
+        }
+    }
+#pragma GCC unroll 6
+    for (uint32_t q = 0; q < count; q++) {
+        _mm256_storeu_ps(states[q]->output + d, low[q]);
+        _mm256_storeu_ps(states[q]->output + d + 8, high[q]);
+    }
+}
+
+INLINE void score_type(const ssi_attention_args *args, ssi_attention_state *const *states,
+                       const void *first, const void *second, const uint32_t count)
+{
+    if (args->f32) {
+        score_body(args, states, first, 0, count, true);
+        score_body(args, states, second, 16, count, true);
+    } else {
+        score_body(args, states, first, 0, count, false);
+        score_body(args, states, second, 16, count, false);
+    }
+}
+
+INLINE void values_type(const ssi_attention_args *args, ssi_attention_state *const *states,
+                        const void *const *value, uint32_t begin, uint32_t end,
+                        const uint32_t count)
+{
+    for (uint32_t d = 0; d < args->head_length; d += 16)
+        if (args->f32)
+            values_body(states, value, begin, end, d, count, true);
+        else
+            values_body(states, value, begin, end, d, count, false);
+}
+
+static void score_pair(const ssi_attention_args *args, ssi_attention_state *const *states,
+                       uint32_t count, const void *first, const void *second)
+{
+    switch (count) { /* literals, so that each case has its own registers */
+    case 1: score_type(args, states, first, second, 1); break;
+    case 2: score_type(args, states, first, second, 2); break;
+    case 3: score_type(args, states, first, second, 3); break;
+    case 4: score_type(args, states, first, second, 4); break;
+    case 5: score_type(args, states, first, second, 5); break;
+    default: score_type(args, states, first, second, 6);
+    }
+}
+
+static void add_values(const ssi_attention_args *args, ssi_attention_state *const *states,
+                       uint32_t count, const void *const *value, uint32_t begin, uint32_t end)
+{
+    switch (count) {
+    case 1: values_type(args, states, value, begin, end, 1); break;
+    case 2: values_type(args, states, value, begin, end, 2); break;
+    case 3: values_type(args, states, value, begin, end, 3); break;
+    case 4: values_type(args, states, value, begin, end, 4); break;
+    case 5: values_type(args, states, value, begin, end, 5); break;
+    default: values_type(args, states, value, begin, end, 6);
+    }
+}
+
+INLINE float largest8(__m256 lane)
+{
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(lane), _mm256_extractf128_ps(lane, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+static void softmax_block(ssi_attention_state *state, uint32_t head_length)
+{
+    __m256 p[4];
+    for (int k = 0; k < 4; k++)
+        p[k] = _mm256_load_ps(state->score + 8 * k);
+    float largest = largest8(_mm256_max_ps(_mm256_max_ps(p[0], p[1]), _mm256_max_ps(p[2], p[3])));
+    if (largest > state->largest) {
+        float c = ssi_exp_ref(state->largest - largest);
+        state->sum *= c;
+        for (uint32_t d = 0; d < head_length; d += 8) {
+            __m256 output = _mm256_loadu_ps(state->output + d);
+            _mm256_storeu_ps(state->output + d, _mm256_mul_ps(output, _mm256_set1_ps(c)));
+        }
+        state->largest = largest;
+    }
+    __m256 shift = _mm256_set1_ps(state->largest);
+    for (int k = 0; k < 4; k++) {
+        p[k] = exp_avx2(_mm256_sub_ps(p[k], shift));
+        _mm256_store_ps(state->score + 8 * k, p[k]);
+    }
+    state->sum += reduce16_avx2(_mm256_add_ps(p[0], p[2]), _mm256_add_ps(p[1], p[3]));
+}
+
+static void finish_output(ssi_attention_state *state, uint32_t head_length)
+{
+    __m256 sum = _mm256_set1_ps(state->sum);
+    for (uint32_t d = 0; d < head_length; d += 8) {
+        __m256 output = _mm256_loadu_ps(state->output + d);
+        _mm256_storeu_ps(state->output + d, _mm256_div_ps(output, sum));
+    }
+}
+
+#include "kernel/attention_walk.h"
+
+void ssi_attention__avx2(const ssi_attention_args *args)
+{
+    if (args->head_length % 16 != 0)
+        ssi_attention__fma(args); /* small test models: not worth a tail in every loop */
+    else
+        attend(args);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attention with AVX-512. Scores: a lane is a key, 6 heads x 2 tiles of 16 keys in registers,
+ * q[d] broadcast. Outputs: a lane is a dimension, 6 heads x 4 vectors in registers, p broadcast. */
+#include "kernel/attention_scratch.h"
+#include "kernel/kernel_list.h"
+#include "kernel/x86/exp_avx512vnni.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE __m512 load16(const char *at, const bool f32)
+{
+    return f32 ? _mm512_loadu_ps(at) : _mm512_cvtph_ps(_mm256_loadu_si256((const void *)at));
+}
+
+INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *const *states,
+                       const char *first, const char *second, const uint32_t count,
+                       const bool f32)
+{
+    const size_t bytes = f32 ? 64 : 32;
+    const float *query[SSI_ATTENTION_TILE];
+    __m512 low[SSI_ATTENTION_TILE], high[SSI_ATTENTION_TILE];
+#pragma GCC unroll 6
+    for (uint32_t q = 0; q < count; q++) {
+        query[q] = states[q]->query;
+        low[q] = high[q] = _mm512_setzero_ps();
+    }
+    for (size_t d = 0; d < args->head_length; d++) {
+        __m512 key0 = load16(first + d * bytes, f32), key1 = load16(second + d * bytes, f32);
+#pragma GCC unroll 6
+        for (uint32_t q = 0; q < count; q++) {
+            __m512 broadcast = _mm512_set1_ps(query[q][d]);
+            low[q] = _mm512_fmadd_ps(broadcast, key0, low[q]);
+            high[q] = _mm512_fmadd_ps(broadcast, key1, high[q]);
+        }
+    }
+    __m512 scale = _mm512_set1_ps(args->scale);
+#pragma GCC unroll 6
+    for (uint32_t q = 0; q < count; q++) {
+        _mm512_store_ps(states[q]->score, _mm512_mul_ps(low[q], scale));
+        _mm512_store_ps(states[q]->score + 16, _mm512_mul_ps(high[q], scale));
+    }
+}
+
+/* o[0 .. 16 * vectors) from the bytes at `offset` of each value. */
+INLINE void values_body(ssi_attention_state *const *states, const void *const *value,
+                        uint32_t begin, uint32_t end, uint32_t d, const uint32_t count,
+                        const uint32_t vectors, const bool f32)
+{
+    const size_t bytes = f32 ? 64 : 32;
+    __m512 sum[SSI_ATTENTION_TILE][4], v[4];
+    const float *p[SSI_ATTENTION_TILE];
+#pragma GCC unroll 6
+    for (uint32_t q = 0; q < count; q++) {
+        p[q] = states[q]->score;
+#pragma GCC unroll 4
+        for (uint32_t k = 0; k < vectors; k++)
+            sum[q][k] = _mm512_loadu_ps(states[q]->output + d + 16 * k);
+    }
+    for (size_t i = begin; i < end; i++) {
+        const char *at = (const char *)value[i] + d / 16 * bytes;
+#pragma GCC unroll 4
+        for (uint32_t k = 0; k < vectors; k++)
+            v[k] = load16(at + k * bytes, f32);
+#pragma GCC unroll 6
+        for (uint32_t q = 0; q < count; q++) {
+            __m512 broadcast = _mm512_set1_ps(p[q][i]);
+#pragma GCC unroll 4
+            for (uint32_t k = 0; k < vectors; k++)
+                sum[q][k] = _mm512_fmadd_ps(broadcast, v[k], sum[q][k]);
+        }
+    }
+#pragma GCC unroll 6
+    for (uint32_t q = 0; q < count; q++)
+#pragma GCC unroll 4
+        for (uint32_t k = 0; k < vectors; k++)
+            _mm512_storeu_ps(states[q]->output + d + 16 * k, sum[q][k]);
+}
+
+INLINE void score_type(const ssi_attention_args *args, ssi_attention_state *const *states,
+                       const void *first, const void *second, const uint32_t count)
+{
+    if (args->f32)
+        score_body(args, states, first, second, count, true);
+    else
+        score_body(args, states, first, second, count, false);
+}
+
+INLINE void values_type(const ssi_attention_args *args, ssi_attention_state *const *states,
+                        const void *const *value, uint32_t begin, uint32_t end,
+                        const uint32_t count)
+{
+    uint32_t d = 0, length = args->head_length;
+    for (; length - d >= 64; d += 64)
+        if (args->f32)
+            values_body(states, value, begin, end, d, count, 4, true);
+        else
+            values_body(states, value, begin, end, d, count, 4, false);
+    for (; d < length; d += 16)
+        if (args->f32)
+            values_body(states, value, begin, end, d, count, 1, true);
+        else
+            values_body(states, value, begin, end, d, count, 1, false);
+}
+
+static void score_pair(const ssi_attention_args *args, ssi_attention_state *const *states,
+                       uint32_t count, const void *first, const void *second)
+{
+    switch (count) { /* literals, so that each case has its own registers */
+    case 1: score_type(args, states, first, second, 1); break;
+    case 2: score_type(args, states, first, second, 2); break;
+    case 3: score_type(args, states, first, second, 3); break;
+    case 4: score_type(args, states, first, second, 4); break;
+    case 5: score_type(args, states, first, second, 5); break;
+    default: score_type(args, states, first, second, 6);
+    }
+}
+
+static void add_values(const ssi_attention_args *args, ssi_attention_state *const *states,
+                       uint32_t count, const void *const *value, uint32_t begin, uint32_t end)
+{
+    switch (count) {
+    case 1: values_type(args, states, value, begin, end, 1); break;
+    case 2: values_type(args, states, value, begin, end, 2); break;
+    case 3: values_type(args, states, value, begin, end, 3); break;
+    case 4: values_type(args, states, value, begin, end, 4); break;
+    case 5: values_type(args, states, value, begin, end, 5); break;
+    default: values_type(args, states, value, begin, end, 6);
+    }
+}
+
+static void softmax_block(ssi_attention_state *state, uint32_t head_length)
+{
+    __m512 low = _mm512_load_ps(state->score), high = _mm512_load_ps(state->score + 16);
+    float largest = _mm512_reduce_max_ps(_mm512_max_ps(low, high));
+    if (largest > state->largest) {
+        float c = ssi_exp_ref(state->largest - largest);
+        state->sum *= c;
+        for (uint32_t d = 0; d < head_length; d += 16) {
+            __m512 output = _mm512_loadu_ps(state->output + d);
+            _mm512_storeu_ps(state->output + d, _mm512_mul_ps(output, _mm512_set1_ps(c)));
+        }
+        state->largest = largest;
+    }
+    __m512 shift = _mm512_set1_ps(state->largest);
+    low = exp_avx512(_mm512_sub_ps(low, shift));
+    high = exp_avx512(_mm512_sub_ps(high, shift));
+    _mm512_store_ps(state->score, low);
+    _mm512_store_ps(state->score + 16, high);
+    state->sum += reduce16_avx512(_mm512_add_ps(low, high));
+}
+
+static void finish_output(ssi_attention_state *state, uint32_t head_length)
+{
+    __m512 sum = _mm512_set1_ps(state->sum);
+    for (uint32_t d = 0; d < head_length; d += 16) {
+        __m512 output = _mm512_loadu_ps(state->output + d);
+        _mm512_storeu_ps(state->output + d, _mm512_div_ps(output, sum));
+    }
+}
+
+#include "kernel/attention_walk.h"
+
+void ssi_attention__avx512vnni(const ssi_attention_args *args)
+{
+    if (args->head_length % 16 != 0)
+        ssi_attention__fma(args); /* small test models: not worth a tail in every loop */
+    else
+        attend(args);
+}
