@@ -142,8 +142,10 @@ static void print_option(const option *of)
     }
     snprintf(left, sizeof left, "%s%s%s", of->name, takes_value(of) ? " " : "",
              takes_value(of) ? (of->kind == OPTION_CHOICE ? of->choices : of->value) : "");
-    output_format("  %-24s %s%s", left, strlen(left) > 24 ? "\n                           " : "",
-                  of->help);
+    if (strlen(left) > 24) /* its help stands below it */
+        output_format("  %s\n  %-24s %s", left, "", of->help);
+    else
+        output_format("  %-24s %s", left, of->help);
     if (of->kind == OPTION_COUNT && *(uint32_t *)of->target != 0)
         output_format(" [%u]", *(uint32_t *)of->target);
     if (of->kind == OPTION_REAL)

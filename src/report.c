@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* File names and texts may hold anything; a terminal and a line-reader shall not see it. */
 static void write_line(char *text)
@@ -28,7 +29,7 @@ int report_error(const char *about, const ss_error *error)
 {
     const char *message =
         error->message[0] != '\0' ? error->message : ss_status_text(error->status);
-    if (about != NULL)
+    if (about != NULL && strncmp(message, about, strlen(about)) != 0)
         return report("%s: %s", about, message);
     return report("%s", message);
 }

@@ -15,7 +15,8 @@ enum {
 /* "specstream: <text>", always one line. Returns EXIT_ERROR. */
 int report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The library's message, after the name of the thing it was about (may be NULL). */
+/* The library's message, after the name of the thing it was about (may be NULL) unless it begins
+ * with that. */
 int report_error(const char *about, const ss_error *error);
 
 #endif
