@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How often guesses come true. A source says how likely it thinks a candidate; here is kept what
+ * became of such candidates: the ratio of hits to promised hits, by source, group (stream, band of
+ * match lengths, depth) and rank, as exponential averages. Products of corrected probabilities
+ * along a path are the expected acceptance of a node (Sequoia and OPT-Tree build trees from the
+ * same number).
+ *
+ * Three levels, each the prior of the next, so that a source gone bad is noticed within a few
+ * tokens everywhere, and what is particular to one rank is learnt in time. */
+#ifndef SSI_DRAFT_ACCEPTANCE_H
+#define SSI_DRAFT_ACCEPTANCE_H
+
+#include "draft/source.h"
+
+#define SSI_ACCEPTANCE_GROUPS 16u
+/* The best candidate in three bands of probability, since overconfidence shows there; then the
+ * other ranks. */
+#define SSI_ACCEPTANCE_CELLS (SSI_CANDIDATES + 2)
+
+typedef struct ssi_rate { /* decaying sums */
+    float accepted;
+    float predicted;
+} ssi_rate;
+
+typedef struct ssi_acceptance {
+    ssi_rate source[SSI_SOURCE_COUNT];
+    ssi_rate group[SSI_SOURCE_COUNT][SSI_ACCEPTANCE_GROUPS];
+    ssi_rate cell[SSI_SOURCE_COUNT][SSI_ACCEPTANCE_GROUPS][SSI_ACCEPTANCE_CELLS];
+} ssi_acceptance;
+
+void ssi_acceptance_reset(ssi_acceptance *acceptance);
+
+/* A source's tracker back to the priors: its adapter was exchanged. */
+void ssi_acceptance_reset_source(ssi_acceptance *acceptance, ssi_source_kind kind);
+
+/* The corrected chance that a candidate follows its parent, given that the parent is right. */
+float ssi_acceptance_correct(const ssi_acceptance *acceptance, ssi_source_kind kind,
+                             const ssi_candidate *candidate);
+
+/* The source offered `count` candidates (in the tree or not) where `token` came. */
+void ssi_acceptance_observe(ssi_acceptance *acceptance, ssi_source_kind kind,
+                            const ssi_candidate *candidates, uint32_t count, int32_t token);
+
+/* For saved sessions: little-endian, no padding. Loading refuses (false, nothing changed) numbers
+ * that no run could have produced. */
+#define SSI_ACCEPTANCE_BYTES                                                                   \
+    (8u * SSI_SOURCE_COUNT * (1u + SSI_ACCEPTANCE_GROUPS * (1u + SSI_ACCEPTANCE_CELLS)))
+void ssi_acceptance_save(const ssi_acceptance *acceptance,
+                         unsigned char bytes[SSI_ACCEPTANCE_BYTES]);
+bool ssi_acceptance_load(ssi_acceptance *acceptance,
+                         const unsigned char bytes[SSI_ACCEPTANCE_BYTES]);
+
+#endif
