@@ -39,6 +39,22 @@ typedef void ssi_gemm_function(const ssi_matrix *weight, uint32_t group_begin,
                                uint32_t group_end, const ssi_activation *x, uint32_t row_count,
                                float *y, size_t y_stride);
 
+/* B of a LoRA pair, [out][rank], in 8 bits under one scale per output row: quants
+ * [group][ceil(rank / 4)][lane][4] as value + 128 (128 where rank ends), scales [group][lane]. */
+typedef struct ssi_lora_b {
+    uint32_t rows, rank; /* rank at most 256 */
+    const uint8_t *quants;
+    const float *scales;
+} ssi_lora_b;
+
+/* y[row][16 * group + lane] += B t. t [row][t_stride] are A's products, quantised per row as a
+ * block of kernels' quantize would be, with one scale over all of the rank:
+ *     dot exact in int32;  y = fmaf((float)dot, scale_b * scale_t, y)
+ * rank 0 is allowed and does nothing. t_stride a multiple of 16, at least the rank. */
+typedef void ssi_lora_add_function(const ssi_lora_b *b, uint32_t group_begin, uint32_t group_end,
+                                   const float *t, size_t t_stride, uint32_t row_count, float *y,
+                                   size_t y_stride);
+
 /* Attention of some query rows over the keys of one key/value head.
  *
  * A row's keys in position order, key i at position i: first cache_count keys of the cache, then
@@ -89,6 +105,7 @@ size_t ssi_attention_scratch_bytes(uint32_t head_length, uint32_t heads_per_kv);
 typedef struct ssi_kernels {
     ssi_isa isa;
     ssi_gemm_function *gemm[SSI_TYPE_COUNT];
+    ssi_lora_add_function *lora_add;
 
     /* Fills quants, scales, sums8, scaled_sums of rows [row_begin, row_end) from values. */
     void (*quantize)(ssi_activation *x, uint32_t row_begin, uint32_t row_end);
