@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ratios of decaying sums, the coarser level standing in where the finer one has seen little. */
+/* Three correction factors, each learnt on what the coarser ones have left over. */
 #include "draft/acceptance.h"
 
 #include <string.h>
 
 #include "base/bytes.h"
 
-/* What the prior and the level above count for, in promised hits; and how fast each level forgets.
- * Smaller weights chase noise, larger ones keep paying for a source that has gone bad. */
-#define SOURCE_PRIOR 1.5f
-#define LEVEL_PRIOR 4.0f
-#define SOURCE_KEEP (1.0f - 1.0f / 32)
-#define GROUP_KEEP (1.0f - 1.0f / 64)
-#define CELL_KEEP (1.0f - 1.0f / 128)
+/* In promised hits: what the assumption that a level needs no correction counts for, and over how
+ * many it averages. The source's own factor follows quickly, the finer ones settle. Forgetting goes
+ * by promised hits, not by tokens: candidates of one percent say little each time. */
+enum { SOURCE, GROUP, CELL, LEVELS };
+static const float prior_weight[LEVELS] = {1.5f, 6, 6}, window[LEVELS] = {24, 64, 96};
 /* Nothing is certain: a chain of certainties would be drafted to the end of the row budget. */
 #define MOST_PROBABLE 0.985f
 
@@ -35,24 +33,24 @@ static uint32_t cell_of(const ssi_candidate *candidate)
     return candidate->probability < 0.5f ? 0 : candidate->probability < 0.9f ? 1 : 2;
 }
 
-static float factor(ssi_rate rate, float prior, float prior_weight)
+static float factor(const ssi_rate *rate, int level)
 {
-    return (rate.accepted + prior_weight * prior) / (rate.predicted + prior_weight);
+    return (rate->accepted + prior_weight[level]) / (rate->predicted + prior_weight[level]);
 }
 
 float ssi_acceptance_correct(const ssi_acceptance *acceptance, ssi_source_kind kind,
                              const ssi_candidate *candidate)
 {
-    float scale = factor(acceptance->source[kind], 1.0f, SOURCE_PRIOR);
-    scale = factor(acceptance->group[kind][candidate->group], scale, LEVEL_PRIOR);
-    scale = factor(acceptance->cell[kind][candidate->group][cell_of(candidate)], scale,
-                   LEVEL_PRIOR);
-    float probability = candidate->probability * scale;
+    uint32_t group = candidate->group;
+    float probability = candidate->probability * factor(&acceptance->source[kind], SOURCE)
+                        * factor(&acceptance->group[kind][group], GROUP)
+                        * factor(&acceptance->cell[kind][group][cell_of(candidate)], CELL);
     return probability < MOST_PROBABLE ? probability : MOST_PROBABLE;
 }
 
-static void add(ssi_rate *rate, float keep, float accepted, float predicted)
+static void add(ssi_rate *rate, int level, float accepted, float predicted)
 {
+    float keep = 1.0f - (predicted < 1.0f ? predicted : 1.0f) / window[level];
     rate->accepted = rate->accepted * keep + accepted;
     rate->predicted = rate->predicted * keep + predicted;
 }
@@ -60,20 +58,20 @@ static void add(ssi_rate *rate, float keep, float accepted, float predicted)
 void ssi_acceptance_observe(ssi_acceptance *acceptance, ssi_source_kind kind,
                             const ssi_candidate *candidates, uint32_t count, int32_t token)
 {
-    float accepted = 0, predicted = 0;
+    float scale = factor(&acceptance->source[kind], SOURCE), accepted = 0, predicted = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         const ssi_candidate *candidate = &candidates[i];
-        float hit = candidate->token == token;
+        ssi_rate *group = &acceptance->group[kind][candidate->group];
+        ssi_rate *cell = &acceptance->cell[kind][candidate->group][cell_of(candidate)];
+        float hit = candidate->token == token, promised = candidate->probability;
         accepted += hit;
-        predicted += candidate->probability;
-        add(&acceptance->group[kind][candidate->group], GROUP_KEEP, hit,
-            candidate->probability);
-        add(&acceptance->cell[kind][candidate->group][cell_of(candidate)], CELL_KEEP, hit,
-            candidate->probability);
+        predicted += promised;
+        promised *= scale;
+        add(cell, CELL, hit, promised * factor(group, GROUP));
+        add(group, GROUP, hit, promised);
     }
-    if (count > 0)
-        add(&acceptance->source[kind], SOURCE_KEEP, accepted, predicted);
+    add(&acceptance->source[kind], SOURCE, accepted, predicted);
 }
 
 /* Every rate in a fixed order, by address: save and load can't disagree. */

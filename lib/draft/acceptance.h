@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How often guesses come true. A source says how likely it thinks a candidate; here is kept what
- * became of such candidates: the ratio of hits to promised hits, by source, group (stream, band of
- * match lengths, depth) and rank, as exponential averages. Products of corrected probabilities
- * along a path are the expected acceptance of a node (Sequoia and OPT-Tree build trees from the
- * same number).
+ * became of such candidates: hits over promised hits, as exponential averages. Products of corrected
+ * probabilities along a path are the expected acceptance of a node (Sequoia and OPT-Tree build
+ * trees from the same number).
  *
- * Three levels, each the prior of the next, so that a source gone bad is noticed within a few
- * tokens everywhere, and what is particular to one rank is learnt in time. */
+ * Three factors are multiplied: of the source, of the group (stream, band of match lengths, depth),
+ * and of the rank in it. The first notices within a few tokens that a source has gone bad or come
+ * back; the others learn in time what is particular to a group and rank. */
 #ifndef SSI_DRAFT_ACCEPTANCE_H
 #define SSI_DRAFT_ACCEPTANCE_H
 
