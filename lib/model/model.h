@@ -49,6 +49,7 @@ struct ss_model {
     ssi_kernels kernels;
     ssi_hyper hyper;
     const double *rope_frequency; /* [rope_length / 2], radians per position, scaling applied */
+    const float *rope_divisors;   /* [rope_length / 2], rope_freqs.weight (applied above), or NULL */
     ssi_matrix embedding;         /* token_embd [V][d] */
     ssi_linear head;              /* output.weight, or the embedding's planes where tied */
     const float *output_norm;     /* [d] */

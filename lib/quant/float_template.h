@@ -20,43 +20,53 @@ static void encode(const float *values, size_t count, void *blocks)
         SSI_FLOAT_STORE(at + i * FLOAT_BYTES, SSI_FLOAT_FROM_FLOAT(values[i]));
 }
 
-/* Looked at row by row, where the elements are neighbours and the loop is vectorised. */
-static bool row_is_finite(const unsigned char *row, uint32_t columns)
+/* The lane, of a group known to have one, of the first row with a number that is not finite. */
+static uint32_t bad_lane(const unsigned char *rows, size_t row_stride, uint32_t columns)
 {
-    unsigned bad = 0;
-    for (uint32_t i = 0; i < columns; i++) {
-        SSI_FLOAT_BITS bits = SSI_FLOAT_LOAD(row + (size_t)i * FLOAT_BYTES);
-        bad |= (bits & SSI_FLOAT_EXPONENT) == SSI_FLOAT_EXPONENT;
-    }
-    return bad == 0;
+    for (uint32_t lane = 0; lane < SSI_GROUP; lane++)
+        for (uint32_t i = 0; i < columns; i++) {
+            SSI_FLOAT_BITS bits = SSI_FLOAT_LOAD(rows + lane * row_stride + i * FLOAT_BYTES);
+            if ((bits & SSI_FLOAT_EXPONENT) == SSI_FLOAT_EXPONENT)
+                return lane;
+        }
+    return 0;
 }
 
-SSI_INLINE void pack_group(SSI_FLOAT_BITS *to, const unsigned char *rows, size_t row_stride,
+/* Returns whether all numbers are finite: adding the exponent's lowest bit to it carries into the
+ * sign's place exactly when all its bits are set. */
+SSI_INLINE bool pack_group(SSI_FLOAT_BITS *to, const unsigned char *rows, size_t row_stride,
                            uint32_t lanes, uint32_t columns)
 {
+    const SSI_FLOAT_BITS exponent = SSI_FLOAT_EXPONENT;
+    const SSI_FLOAT_BITS lowest = exponent & (SSI_FLOAT_BITS)-exponent;
+    SSI_FLOAT_BITS carry = 0;
     for (uint32_t column = 0; column < columns; column++, to += SSI_GROUP, rows += FLOAT_BYTES)
-        for (uint32_t lane = 0; lane < lanes; lane++)
-            to[lane] = SSI_FLOAT_LOAD(rows + lane * row_stride);
+        for (uint32_t lane = 0; lane < lanes; lane++) {
+            SSI_FLOAT_BITS bits = SSI_FLOAT_LOAD(rows + lane * row_stride);
+            to[lane] = bits;
+            carry |= (SSI_FLOAT_BITS)((bits & exponent) + lowest);
+        }
+    return carry >> (FLOAT_BYTES * 8 - 1) == 0;
 }
 
 static bool pack(ssi_matrix *matrix, uint32_t first_row, uint32_t row_count,
                  const void *file_rows, size_t row_stride, uint32_t *bad_row)
 {
     const unsigned char *rows = file_rows;
-    for (uint32_t row = 0; row < row_count; row++)
-        if (!row_is_finite(rows + row * row_stride, matrix->columns)) {
-            *bad_row = first_row + row;
-            return false;
-        }
     size_t group_elements = (size_t)matrix->columns * SSI_GROUP;
     for (uint32_t done = 0; done < row_count; done += SSI_GROUP, rows += SSI_GROUP * row_stride) {
         SSI_FLOAT_BITS *to = (SSI_FLOAT_BITS *)matrix->plane[0]
                            + (first_row + done) / SSI_GROUP * group_elements;
+        bool finite;
         if (row_count - done >= SSI_GROUP) {
-            pack_group(to, rows, row_stride, SSI_GROUP, matrix->columns);
+            finite = pack_group(to, rows, row_stride, SSI_GROUP, matrix->columns);
         } else {
             memset(to, 0, group_elements * FLOAT_BYTES);
-            pack_group(to, rows, row_stride, row_count - done, matrix->columns);
+            finite = pack_group(to, rows, row_stride, row_count - done, matrix->columns);
+        }
+        if (!finite) {
+            *bad_row = first_row + done + bad_lane(rows, row_stride, matrix->columns);
+            return false;
         }
     }
     return true;
