@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tokens are short, so the hash is a multiplication or two over overlapping loads: a vocabulary
+ * is entered and its merges looked up at every start of a program. */
+#include "tokenizer/token_map.h"
+
+static uint64_t load(const char *bytes, size_t count)
+{
+    uint64_t value = 0;
+    memcpy(&value, bytes, count);
+    return value;
+}
+
+static uint64_t hash_text(const char *bytes, size_t length)
+{
+    const uint64_t odd = 0x9e3779b97f4a7c15u; /* 2^64 / golden ratio */
+    uint64_t hash = length * odd;
+    while (length >= 8) {
+        hash = (hash ^ load(bytes, 8)) * odd;
+        hash ^= hash >> 29;
+        bytes += 8;
+        length -= 8;
+    }
+    uint64_t tail = 0;
+    if (length >= 4)
+        tail = load(bytes, 4) | load(bytes + length - 4, 4) << 32;
+    else if (length > 0)
+        tail = load(bytes, 1) | load(bytes + length / 2, 1) << 8 |
+               load(bytes + length - 1, 1) << 16;
+    hash = (hash ^ tail) * odd;
+    return hash ^ hash >> 32;
+}
+
+uint32_t ssi_token_map_bits(uint32_t token_count)
+{
+    uint32_t bits = 4;
+    while (bits < 32 && (uint64_t)1 << bits < 2 * (uint64_t)token_count)
+        bits++;
+    return bits;
+}
+
+void ssi_token_map_init(ssi_token_map *map, const ssi_text *texts, ssi_token_slot *slots,
+                        uint32_t bits)
+{
+    *map = (ssi_token_map){.texts = texts, .slots = slots, .bits = bits};
+}
+
+/* The slot that holds this text, or the empty one where it belongs. */
+static ssi_token_slot *find_slot(const ssi_token_map *map, const char *bytes, size_t length,
+                                 uint32_t *tag)
+{
+    uint64_t hash = hash_text(bytes, length);
+    size_t mask = ((size_t)1 << map->bits) - 1;
+    *tag = (uint32_t)hash;
+    for (size_t at = (size_t)(hash >> (64 - map->bits));; at = (at + 1) & mask) {
+        ssi_token_slot *slot = &map->slots[at];
+        if (slot->holder == 0)
+            return slot;
+        if (slot->tag != *tag)
+            continue;
+        const ssi_text *text = &map->texts[slot->holder - 1];
+        if (text->length == length && memcmp(text->bytes, bytes, length) == 0)
+            return slot;
+    }
+}
+
+int32_t ssi_token_map_add(ssi_token_map *map, int32_t token)
+{
+    uint32_t tag;
+    ssi_token_slot *slot =
+        find_slot(map, map->texts[token].bytes, map->texts[token].length, &tag);
+    if (slot->holder != 0)
+        return slot->holder - 1;
+    *slot = (ssi_token_slot){.tag = tag, .holder = token + 1};
+    return -1;
+}
+
+int32_t ssi_token_map_find(const ssi_token_map *map, const char *bytes, size_t length)
+{
+    uint32_t tag;
+    return find_slot(map, bytes, length, &tag)->holder - 1;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From text to token id: a hash table with open addressing over texts that lie elsewhere. */
+#ifndef SSI_TOKENIZER_TOKEN_MAP_H
+#define SSI_TOKENIZER_TOKEN_MAP_H
+
+#include "base/text.h"
+
+#include <stdint.h>
+
+typedef struct ssi_token_slot {
+    uint32_t tag;    /* hash bits that don't choose the slot: most misses end here */
+    int32_t holder;  /* id + 1; 0: empty */
+} ssi_token_slot;
+
+typedef struct ssi_token_map {
+    const ssi_text *texts; /* [token], not owned */
+    ssi_token_slot *slots;
+    uint32_t bits;         /* 1 << bits slots, at most half of them used */
+} ssi_token_map;
+
+uint32_t ssi_token_map_bits(uint32_t token_count);
+
+/* Slots must be 1 << bits zeroed entries. */
+void ssi_token_map_init(ssi_token_map *map, const ssi_text *texts, ssi_token_slot *slots,
+                        uint32_t bits);
+
+/* Enters texts[token]; returns the token that already has this text, or -1. */
+int32_t ssi_token_map_add(ssi_token_map *map, int32_t token);
+
+int32_t ssi_token_map_find(const ssi_token_map *map, const char *bytes, size_t length); /* -1 */
+
+#endif
