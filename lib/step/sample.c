@@ -14,13 +14,22 @@
 #define SCORE_FLOOR (-21.5f)
 /* The largest noise: u = 1 - 2^-24 gives 24 log 2 = 16.64; rounded up. */
 #define NOISE_MAX 16.7f
+/* Scores looked at together: most strips hold nothing of interest, and a loop of fixed length is
+ * one that compilers turn into vectors. */
+#define STRIP 16u
+
+static size_t padded_size(uint32_t vocabulary_size)
+{
+    return ((size_t)vocabulary_size + STRIP - 1) / STRIP * STRIP;
+}
 
 void ssi_sampler_layout(ssi_sampler *sampler, uint32_t vocabulary_size, ssi_arena *arena)
 {
     sampler->vocabulary_size = vocabulary_size;
     sampler->bias_tokens = ssi_arena_take(arena, SSI_BIAS_MAX, sizeof *sampler->bias_tokens);
     sampler->bias_values = ssi_arena_take(arena, SSI_BIAS_MAX, sizeof *sampler->bias_values);
-    sampler->adjusted = ssi_arena_take(arena, vocabulary_size, sizeof *sampler->adjusted);
+    sampler->adjusted =
+        ssi_arena_take(arena, padded_size(vocabulary_size), sizeof *sampler->adjusted);
     sampler->occurrences = ssi_arena_take(arena, vocabulary_size, sizeof *sampler->occurrences);
     sampler->candidates = ssi_arena_take(arena, vocabulary_size, sizeof *sampler->candidates);
 }
@@ -28,6 +37,8 @@ void ssi_sampler_layout(ssi_sampler *sampler, uint32_t vocabulary_size, ssi_aren
 void ssi_sampler_clear(ssi_sampler *sampler)
 {
     memset(sampler->occurrences, 0, sampler->vocabulary_size * sizeof *sampler->occurrences);
+    for (size_t i = sampler->vocabulary_size; i < padded_size(sampler->vocabulary_size); i++)
+        sampler->adjusted[i] = -INFINITY; /* no token: no one ever writes here */
 }
 
 static bool has_penalties(const ss_sampler_params *params)
@@ -125,17 +136,31 @@ static uint32_t select_mass(ssi_candidate *list, uint32_t count, uint64_t target
     return kept;
 }
 
+static bool strip_reaches(const float *scores, float floor)
+{
+    int any = 0;
+    for (uint32_t i = 0; i < STRIP; i++)
+        any |= scores[i] >= floor;
+    return any != 0;
+}
+
 /* All tokens whose score is at least `floor`; their weights too. */
 static uint32_t gather(const ssi_sampler *sampler, float floor)
 {
-    const float *score = sampler->adjusted;
+    const float *scores = sampler->adjusted;
     uint32_t count = 0;
-    for (uint32_t token = 0; token < sampler->vocabulary_size; token++)
-        if (score[token] >= floor) {
-            float weight = ssi_expf(score[token]) * 0x1p31f;
-            sampler->candidates[count++] =
-                (ssi_candidate){score[token], token, (uint32_t)weight};
-        }
+    for (uint32_t strip = 0; strip < sampler->vocabulary_size; strip += STRIP) {
+        if (!strip_reaches(scores + strip, floor))
+            continue;
+        uint32_t rest = sampler->vocabulary_size - strip;
+        uint32_t end = strip + (rest < STRIP ? rest : STRIP);
+        for (uint32_t token = strip; token < end; token++)
+            if (scores[token] >= floor) {
+                float weight = ssi_expf(scores[token]) * 0x1p31f;
+                sampler->candidates[count++] =
+                    (ssi_candidate){scores[token], token, (uint32_t)weight};
+            }
+    }
     return count;
 }
 
@@ -214,6 +239,19 @@ static void offer(draw *state, float score, uint32_t token)
     }
 }
 
+/* The whole vocabulary, from `floor` up. */
+static void offer_all(draw *state, float floor)
+{
+    const float *scores = state->sampler->adjusted;
+    for (uint32_t strip = 0; strip < state->sampler->vocabulary_size; strip += STRIP) {
+        float least = state->best - NOISE_MAX > floor ? state->best - NOISE_MAX : floor;
+        if (strip_reaches(scores + strip, least))
+            for (uint32_t i = 0; i < STRIP; i++)
+                if (scores[strip + i] >= floor)
+                    offer(state, scores[strip + i], strip + i);
+    }
+}
+
 static int32_t draw_token(const ssi_sampler *sampler, uint32_t position, uint32_t likeliest)
 {
     const ss_sampler_params *params = &sampler->params;
@@ -224,9 +262,7 @@ static int32_t draw_token(const ssi_sampler *sampler, uint32_t position, uint32_
     offer(&state, 0.0f, likeliest); /* never cut, and a good bound for the others */
 
     if (!some_k && !some_p) {
-        for (uint32_t token = 0; token < sampler->vocabulary_size; token++)
-            if (sampler->adjusted[token] >= floor)
-                offer(&state, sampler->adjusted[token], token);
+        offer_all(&state, floor);
         return (int32_t)state.token;
     }
     ssi_candidate *list = sampler->candidates;
@@ -268,8 +304,12 @@ bool ssi_sample(const ssi_sampler *sampler, const float *logits, const int32_t *
         return true;
     }
     float largest = logits[likeliest], inverse = 1.0f / params->temperature;
-    for (uint32_t i = 0; i < count; i++)
-        sampler->adjusted[i] = (logits[i] - largest) * inverse;
+    uint32_t token_id = 0;
+    for (; token_id + STRIP <= count; token_id += STRIP)
+        for (uint32_t i = 0; i < STRIP; i++)
+            sampler->adjusted[token_id + i] = (logits[token_id + i] - largest) * inverse;
+    for (; token_id < count; token_id++)
+        sampler->adjusted[token_id] = (logits[token_id] - largest) * inverse;
     *token = draw_token(sampler, position, likeliest);
     return true;
 }
