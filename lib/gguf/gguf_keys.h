@@ -51,4 +51,15 @@
 #define SSI_KEY_ADD_SPACE_PREFIX "tokenizer.ggml.add_space_prefix"
 #define SSI_KEY_CHAT_TEMPLATE "tokenizer.chat_template"
 
+#define SSI_KEY_ADAPTER_TYPE "adapter.type"
+#define SSI_KEY_LORA_ALPHA "adapter.lora.alpha"
+#define SSI_KEY_FORMAT_VERSION "specstream.format_version"
+#define SSI_KEY_MODE "specstream.mode"
+#define SSI_KEY_STREAM_COUNT "specstream.stream_count"
+#define SSI_KEY_MSA_LAYERS "specstream.msa_layer_count"
+#define SSI_KEY_STREAM_INIT "specstream.stream_init"
+#define SSI_KEY_ROTATION_STEP "specstream.value_rotation.step"
+#define SSI_KEY_BASE_HASH "specstream.base.xxh3"
+#define SSI_KEY_DRAFT_VOCAB "specstream.draft_vocabulary"
+
 #endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Adapters: what makes a model draft for itself, and, in shared mode, what tunes it to a task.
+ *
+ * An adapter belongs to the model it was loaded for and is immutable after load: any number of
+ * sessions of that model may use it at once. docs/adapter-format.md describes the file. */
+#ifndef SPECSTREAM_ADAPTER_H
+#define SPECSTREAM_ADAPTER_H
+
+#include "specstream/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ss_adapter ss_adapter;
+
+/* Settings of an adapter's load. */
+typedef struct ss_adapter_params {
+    size_t struct_size;            /* set by _init */
+    const ss_allocator *allocator; /* copied; NULL: the model's */
+} ss_adapter_params;
+
+SS_API ss_status ss_adapter_params_init(ss_adapter_params *params, size_t struct_size);
+
+/* Loads an adapter for a model: a specstream adapter, or a plain LoRA file as llama.cpp writes
+ * them (which has no streams). From a file, from `length` bytes at `offset` of an open file
+ * descriptor (length 0: up to the end), or from a buffer (which may be freed after the call).
+ *
+ * model    borrowed; must outlive the adapter.
+ * adapter  receives the handle, NULL on failure; release with ss_adapter_free().
+ *
+ * Returns SS_OK; SS_ERROR_ARGUMENT; SS_ERROR_IO; SS_ERROR_FORMAT (broken, a pair's half missing,
+ * wrong ranks or shapes, draft-vocabulary ids out of range: the message names key or tensor);
+ * SS_ERROR_UNSUPPORTED (an unknown format version, stream_init, key or tensor);
+ * SS_ERROR_MISMATCH (another architecture, or another base: both hashes are in the message);
+ * SS_ERROR_MEMORY.
+ * Threads: any number of loads on one model at once. Since 0.1. */
+SS_API ss_status ss_adapter_load(const ss_model *model, const char *path,
+                                 const ss_adapter_params *params, ss_adapter **adapter,
+                                 ss_error *error);
+SS_API ss_status ss_adapter_load_fd(const ss_model *model, int fd, uint64_t offset,
+                                    uint64_t length, const ss_adapter_params *params,
+                                    ss_adapter **adapter, ss_error *error);
+SS_API ss_status ss_adapter_load_buffer(const ss_model *model, const void *data, size_t bytes,
+                                        const ss_adapter_params *params, ss_adapter **adapter,
+                                        ss_error *error);
+
+/* Releases an adapter; NULL is allowed. No session may be using it. Since 0.1. */
+SS_API void ss_adapter_free(ss_adapter *adapter);
+
+/* What an adapter is. Strings live as long as the adapter. */
+typedef struct ss_adapter_info {
+    size_t struct_size;          /* set by the caller */
+    const char *name;            /* general.name, or "" */
+    const char *mode;            /* "shared", "lossless", or "lora" for a plain LoRA; static */
+    const char *stream_init;     /* "embedding", "value_rotation", "" without streams; static */
+    uint64_t parameter_count;    /* elements of all tensors */
+    uint64_t memory_bytes;       /* memory the adapter holds */
+    uint32_t stream_count;       /* γ; 0: none */
+    uint32_t msa_layer_count;    /* Ns */
+    uint32_t main_rank;          /* largest rank of the main LoRA; 0: none */
+    uint32_t stream_rank;        /* of the stream LoRA */
+    uint32_t init_rank;          /* η; 0: the identity */
+    uint32_t root_rank;          /* 0: no root terms */
+    uint32_t parent_rank;        /* 0: no parent term */
+    uint32_t prune_rank;         /* 0: no pruner */
+    uint32_t draft_vocabulary_size; /* V_d; 0: the whole vocabulary */
+    uint32_t reserved0;
+} ss_adapter_info;
+
+SS_API ss_status ss_adapter_get_info(const ss_adapter *adapter, ss_adapter_info *info,
+                                     ss_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

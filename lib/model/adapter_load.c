@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From an adapter file to packed matrices: plan (adapter_plan.c), lay out, read tensor by tensor.
+ * The layout runs twice, counting and handing out, over the same plan. */
+#include <math.h>
+
+#include "base/bytes.h"
+#include "kernel/lora_rank.h"
+#include "model/adapter_plan.h"
+
+typedef struct load {
+    const ssi_source *source;
+    const ssi_hyper *hyper;
+    ssi_adapter_plan plan;
+    ssi_lora *main_lora, *stream_lora; /* writable views of the adapter's arrays */
+    unsigned char *bytes; /* one tensor as in the file, or one row of blocks */
+    float *values, *other; /* one tensor each, decoded */
+    ssi_hash_state *main_hash;
+} load;
+
+static size_t padded(uint32_t count)
+{
+    return ((size_t)count + SSI_GROUP - 1) / SSI_GROUP * SSI_GROUP;
+}
+
+/* ── layout ── */
+
+static void layout_lora(const ssi_pair_plan *pair, ssi_lora *lora, ssi_arena *arena)
+{
+    uint32_t rank = ssi_pair_rank(pair);
+    *lora = (ssi_lora){.b = {.rank = rank}};
+    if (rank == 0)
+        return;
+    uint32_t out = (uint32_t)pair->b->dims[1];
+    ssi_matrix_layout(&lora->a, SSI_TYPE_Q8_0, rank, (uint32_t)pair->a->dims[0], arena);
+    lora->b.rows = out;
+    lora->b.quants = ssi_arena_take(arena, padded(out), (size_t)(rank + 3) / 4 * 4);
+    lora->b.scales = ssi_arena_take(arena, padded(out), sizeof(float));
+}
+
+/* The pairs of some layers; NULL and nothing where there are none. */
+static ssi_lora *layout_pairs(const ssi_pair_plan *pairs, uint32_t count, uint32_t present,
+                              uint32_t *rank, ssi_arena *arena)
+{
+    ssi_lora discarded, *loras = NULL;
+    if (present == 0)
+        return NULL;
+    loras = ssi_arena_take(arena, count, sizeof *loras);
+    for (uint32_t i = 0; i < count; i++) {
+        layout_lora(&pairs[i], loras ? &loras[i] : &discarded, arena);
+        *rank = ssi_pair_rank(&pairs[i]) > *rank ? ssi_pair_rank(&pairs[i]) : *rank;
+    }
+    return loras;
+}
+
+static void layout_low_rank(const ssi_pair_plan *pair, uint32_t d, ssi_low_rank *low,
+                            ssi_arena *arena)
+{
+    low->rank = ssi_pair_rank(pair);
+    if (low->rank == 0)
+        return;
+    ssi_matrix_layout(&low->a, SSI_TYPE_F32, low->rank, d, arena);
+    ssi_matrix_layout(&low->b, SSI_TYPE_F32, d, low->rank, arena);
+}
+
+static ss_adapter *layout(load *loading, ss_adapter *adapter, ssi_arena *arena)
+{
+    const ssi_adapter_plan *plan = &loading->plan;
+    uint32_t d = loading->hyper->embedding_length;
+    uint32_t skipped = loading->hyper->layer_count - plan->msa_layer_count;
+    ss_adapter *place = ssi_arena_take(arena, 1, sizeof *place);
+    adapter->name = ssi_arena_take(arena, plan->name.length + 1, 1);
+    adapter->main_lora = loading->main_lora =
+        layout_pairs(plan->main, loading->hyper->layer_count * SSI_LINEAR_COUNT, plan->main_count,
+                     &adapter->rank, arena);
+    adapter->stream_lora = loading->stream_lora =
+        layout_pairs(plan->stream + skipped * SSI_LINEAR_COUNT,
+                     plan->msa_layer_count * SSI_LINEAR_COUNT, plan->stream_pair_count,
+                     &adapter->stream_rank, arena);
+    adapter->embedding_stride = padded(d);
+    if (plan->stream_embedding)
+        adapter->stream_embedding = ssi_arena_take(
+            arena, plan->stream_count * adapter->embedding_stride, sizeof(float));
+    if (plan->root_gain)
+        adapter->root_gain = ssi_arena_take(
+            arena, plan->stream_count * adapter->embedding_stride, sizeof(float));
+    layout_low_rank(&plan->pairs[SSI_PAIR_INIT], d, &adapter->init, arena);
+    layout_low_rank(&plan->pairs[SSI_PAIR_ROOT], d, &adapter->root, arena);
+    layout_low_rank(&plan->pairs[SSI_PAIR_PRUNE], d, &adapter->prune, arena);
+    if (plan->stream_count > 0 && plan->draft_vocabulary) {
+        adapter->draft_tokens = ssi_arena_take(arena, adapter->draft_count, sizeof(int32_t));
+        adapter->draft_of_token =
+            ssi_arena_take(arena, loading->hyper->vocabulary_size, sizeof(int32_t));
+        ssi_matrix_layout(&adapter->draft_head.weight, SSI_TYPE_Q8_0, adapter->draft_count, d,
+                          arena);
+        if (adapter->model->head.bias)
+            adapter->draft_head.bias =
+                ssi_arena_take(arena, padded(adapter->draft_count), sizeof(float));
+    }
+    adapter->parent_rank = ssi_pair_rank(&plan->pairs[SSI_PAIR_PARENT]);
+    if (adapter->parent_rank > 0) {
+        ssi_matrix_layout(&adapter->parent_a, SSI_TYPE_F32, adapter->parent_rank, d, arena);
+        ssi_matrix_layout(&adapter->parent_u, SSI_TYPE_Q8_0, adapter->draft_count,
+                          adapter->parent_rank, arena);
+    }
+    return place;
+}
+
+/* ── filling ── */
+
+/* A tensor's numbers in `values`, all finite. */
+static ss_status read_tensor(load *loading, const ssi_gguf_tensor *tensor, float *values,
+                             ss_error *error)
+{
+    const ssi_type_info *type = ssi_type_from_ggml(tensor->type);
+    if (!type)
+        return ssi_fail(error, SS_ERROR_UNSUPPORTED, "tensor %.*s: type %s is not supported",
+                        SSI_SHOW(tensor->name), ssi_gguf_type_get(tensor->type)->name);
+    SSI_TRY(ssi_source_read(loading->source, tensor->offset, loading->bytes,
+                            (size_t)tensor->bytes, error));
+    type->decode(loading->bytes, (size_t)tensor->elements, values);
+    for (size_t i = 0; i < tensor->elements; i++)
+        if (!(fabsf(values[i]) < INFINITY))
+            return ssi_fail(error, SS_ERROR_FORMAT, "tensor %.*s: number %zu is not finite",
+                            SSI_SHOW(tensor->name), i);
+    return SS_OK;
+}
+
+/* Rows of floats, row_stride apart, as a packed matrix; `blocks` holds a group of rows encoded. */
+static void pack_rows(ssi_matrix *matrix, uint32_t first_row, uint32_t row_count,
+                      const float *rows, size_t row_stride, unsigned char *blocks)
+{
+    const ssi_type_info *type = ssi_type_get(matrix->type);
+    uint32_t columns = type->quantised ? matrix->block_count * SSI_BLOCK : matrix->columns;
+    size_t row_bytes = (size_t)columns / type->block_elements * type->block_bytes;
+    uint32_t bad_row;
+    float row[SSI_BLOCK];
+    for (uint32_t at = 0; at < row_count; at += SSI_GROUP) {
+        uint32_t lanes = row_count - at < SSI_GROUP ? row_count - at : SSI_GROUP;
+        for (uint32_t lane = 0; lane < lanes; lane++)
+            for (uint32_t c = 0; c < columns; c += SSI_BLOCK) { /* in pieces, zeros at the tail */
+                uint32_t count = columns - c < SSI_BLOCK ? columns - c : SSI_BLOCK;
+                for (uint32_t i = 0; i < count; i++)
+                    row[i] = c + i < matrix->columns
+                                 ? rows[(at + lane) * row_stride + c + i] : 0.0f;
+                type->encode(row, count,
+                             blocks + lane * row_bytes +
+                                 (size_t)c / type->block_elements * type->block_bytes);
+            }
+        (void)type->pack(matrix, first_row + at, lanes, blocks, row_bytes, &bad_row);
+    }
+}
+
+static void pack_lora_b(const ssi_lora_b *b, const float *values, float scale)
+{
+    uint32_t chunk_count = (b->rank + 3) / 4;
+    uint8_t *quants = (uint8_t *)b->quants;
+    float *scales = (float *)b->scales;
+    memset(quants, 128, padded(b->rows) * chunk_count * 4);
+    memset(scales, 0, padded(b->rows) * sizeof *scales);
+    for (uint32_t row = 0; row < b->rows; row++) {
+        const float *numbers = values + (size_t)row * b->rank;
+        float largest = 0;
+        for (uint32_t i = 0; i < b->rank; i++)
+            largest = fabsf(numbers[i]) > largest ? fabsf(numbers[i]) : largest;
+        float inverse = 127.0f / largest;
+        if (!(inverse < INFINITY))
+            continue; /* zeros, or too small to matter */
+        scales[row] = largest / 127.0f * scale;
+        for (uint32_t i = 0; i < b->rank; i++)
+            quants[((size_t)(row / SSI_GROUP) * chunk_count + i / 4) * SSI_GROUP * 4 +
+                   row % SSI_GROUP * 4 + i % 4] =
+                (uint8_t)(128 + (int)lrintf(numbers[i] * inverse));
+    }
+}
+
+static ss_status fill_lora(load *loading, const ssi_pair_plan *pair, ssi_lora *lora, bool main,
+                           ss_error *error)
+{
+    uint32_t rank = ssi_pair_rank(pair);
+    if (rank == 0)
+        return SS_OK;
+    float scale = loading->plan.alpha > 0 ? loading->plan.alpha / (float)rank : 1.0f;
+    SSI_TRY(read_tensor(loading, pair->a, loading->values, error));
+    SSI_TRY(read_tensor(loading, pair->b, loading->other, error));
+    pack_rows(&lora->a, 0, rank, loading->values, (size_t)pair->a->dims[0], loading->bytes);
+    pack_lora_b(&lora->b, loading->other, scale);
+    if (main) {
+        ssi_hash_update(loading->main_hash, &rank, sizeof rank);
+        ssi_hash_update(loading->main_hash, &scale, sizeof scale);
+        ssi_hash_update(loading->main_hash, loading->values,
+                        (size_t)pair->a->elements * sizeof(float));
+        ssi_hash_update(loading->main_hash, loading->other,
+                        (size_t)pair->b->elements * sizeof(float));
+    }
+    return SS_OK;
+}
+
+static ss_status fill_loras(load *loading, ss_adapter *adapter, ss_error *error)
+{
+    uint32_t layer_count = loading->hyper->layer_count;
+    uint32_t skipped = layer_count - loading->plan.msa_layer_count;
+    for (uint32_t i = 0; loading->main_lora && i < layer_count * SSI_LINEAR_COUNT; i++) {
+        ssi_hash_update(loading->main_hash, &i, sizeof i);
+        SSI_TRY(fill_lora(loading, &loading->plan.main[i], &loading->main_lora[i], true, error));
+    }
+    if (loading->main_lora)
+        adapter->main_hash = ssi_hash_end(loading->main_hash);
+    for (uint32_t i = 0;
+         loading->stream_lora && i < loading->plan.msa_layer_count * SSI_LINEAR_COUNT; i++)
+        SSI_TRY(fill_lora(loading, &loading->plan.stream[skipped * SSI_LINEAR_COUNT + i],
+                          &loading->stream_lora[i], false, error));
+    return SS_OK;
+}
+
+static ss_status fill_low_rank(load *loading, const ssi_pair_plan *pair, ssi_low_rank *low,
+                               ss_error *error)
+{
+    if (low->rank == 0)
+        return SS_OK;
+    SSI_TRY(read_tensor(loading, pair->a, loading->values, error));
+    pack_rows(&low->a, 0, low->a.rows, loading->values, low->a.columns, loading->bytes);
+    SSI_TRY(read_tensor(loading, pair->b, loading->values, error));
+    pack_rows(&low->b, 0, low->b.rows, loading->values, low->b.columns, loading->bytes);
+    return SS_OK;
+}
+
+/* Rows of a [γ][d] tensor into padded rows. */
+static ss_status fill_rows(load *loading, const ssi_gguf_tensor *tensor, const float *to,
+                           size_t stride, ss_error *error)
+{
+    float *rows = (float *)to;
+    if (!tensor)
+        return SS_OK;
+    SSI_TRY(read_tensor(loading, tensor, loading->values, error));
+    memset(rows, 0, (size_t)tensor->dims[1] * stride * sizeof *rows);
+    for (size_t row = 0; row < tensor->dims[1]; row++)
+        memcpy(rows + row * stride, loading->values + row * (size_t)tensor->dims[0],
+               (size_t)tensor->dims[0] * sizeof *rows);
+    return SS_OK;
+}
+
+static ss_status fill_draft_tokens(load *loading, ss_adapter *adapter, ss_error *error)
+{
+    int32_t *tokens = (int32_t *)adapter->draft_tokens, *index = (int32_t *)adapter->draft_of_token;
+    uint32_t vocabulary = loading->hyper->vocabulary_size;
+    if (!tokens)
+        return SS_OK;
+    ssi_gguf_array_i32(loading->plan.draft_vocabulary, tokens);
+    for (uint32_t i = 0; i < vocabulary; i++)
+        index[i] = -1;
+    for (uint32_t i = 0; i < adapter->draft_count; i++) {
+        if (tokens[i] < 0 || (uint32_t)tokens[i] >= vocabulary)
+            return ssi_fail(error, SS_ERROR_FORMAT,
+                            "key specstream.draft_vocabulary: item %u is %d, expected 0 to %u", i,
+                            tokens[i], vocabulary - 1);
+        if (index[tokens[i]] >= 0)
+            return ssi_fail(error, SS_ERROR_FORMAT,
+                            "key specstream.draft_vocabulary: token %d is listed twice",
+                            tokens[i]);
+        index[tokens[i]] = (int32_t)i;
+    }
+    return SS_OK;
+}
+
+/* The head's rows of the draft vocabulary, 16 at a time: their copy, and their product with B of
+ * the parent term. Drafts change no output, so 8 bits will do whatever the head's type is. */
+static ss_status fill_head(load *loading, ss_adapter *adapter, ss_error *error)
+{
+    const ssi_linear *head = &adapter->model->head;
+    const ssi_type_info *type = ssi_type_get(head->weight.type);
+    const ssi_gguf_tensor *parent_b = loading->plan.pairs[SSI_PAIR_PARENT].b;
+    uint32_t d = loading->hyper->embedding_length, rank = adapter->parent_rank;
+    float product[SSI_LORA_RANK_MAX];
+    if (rank > 0) {
+        SSI_TRY(read_tensor(loading, loading->plan.pairs[SSI_PAIR_PARENT].a, loading->values,
+                            error));
+        pack_rows(&adapter->parent_a, 0, rank, loading->values, d, loading->bytes);
+        SSI_TRY(read_tensor(loading, parent_b, loading->other, error)); /* [d][rank] */
+    }
+    if (rank == 0 && !adapter->draft_tokens)
+        return SS_OK;
+    for (uint32_t first = 0; first < adapter->draft_count; first += SSI_GROUP) {
+        uint32_t lanes = adapter->draft_count - first;
+        lanes = lanes < SSI_GROUP ? lanes : SSI_GROUP;
+        for (uint32_t lane = 0; lane < lanes; lane++) {
+            uint32_t index = first + lane;
+            uint32_t token = adapter->draft_tokens ? (uint32_t)adapter->draft_tokens[index] : index;
+            type->unpack_row(&head->weight, token, loading->values + lane * d);
+            if (adapter->draft_tokens && head->bias)
+                ((float *)adapter->draft_head.bias)[index] = head->bias[token];
+        }
+        if (adapter->draft_tokens)
+            pack_rows(&adapter->draft_head.weight, first, lanes, loading->values, d,
+                      loading->bytes);
+        if (rank == 0)
+            continue;
+        for (uint32_t lane = 0; lane < lanes; lane++) {
+            const float *row = loading->values + lane * d;
+            memset(product, 0, rank * sizeof *product);
+            for (uint32_t i = 0; i < d; i++)
+                for (uint32_t r = 0; r < rank; r++)
+                    product[r] += row[i] * loading->other[(size_t)i * rank + r];
+            memcpy(loading->values + (SSI_GROUP * (size_t)d) + lane * rank, product,
+                   rank * sizeof *product);
+        }
+        pack_rows(&adapter->parent_u, first, lanes, loading->values + SSI_GROUP * (size_t)d, rank,
+                  loading->bytes);
+    }
+    return SS_OK;
+}
+
+static ss_status fill(load *loading, ss_adapter *adapter, ss_error *error)
+{
+    const ssi_adapter_plan *plan = &loading->plan;
+    char *name = (char *)adapter->name;
+    if (plan->name.length > 0)
+        memcpy(name, plan->name.bytes, plan->name.length);
+    name[plan->name.length] = '\0';
+    SSI_TRY(fill_draft_tokens(loading, adapter, error));
+    SSI_TRY(fill_loras(loading, adapter, error));
+    SSI_TRY(fill_rows(loading, plan->stream_embedding, adapter->stream_embedding,
+                      adapter->embedding_stride, error));
+    SSI_TRY(fill_rows(loading, plan->root_gain, adapter->root_gain, adapter->embedding_stride,
+                      error));
+    SSI_TRY(fill_low_rank(loading, &plan->pairs[SSI_PAIR_INIT], &adapter->init, error));
+    SSI_TRY(fill_low_rank(loading, &plan->pairs[SSI_PAIR_ROOT], &adapter->root, error));
+    SSI_TRY(fill_low_rank(loading, &plan->pairs[SSI_PAIR_PRUNE], &adapter->prune, error));
+    return fill_head(loading, adapter, error);
+}
+
+/* ── the load ── */
+
+/* XXH3 of the whole file. */
+static ss_status hash_file(load *loading, unsigned char *buffer, size_t buffer_bytes,
+                           ssi_hash128 *hash, ss_error *error)
+{
+    ssi_hash_begin(loading->main_hash);
+    for (uint64_t at = 0; at < loading->source->size; at += buffer_bytes) {
+        uint64_t left = loading->source->size - at;
+        size_t bytes = left < buffer_bytes ? (size_t)left : buffer_bytes;
+        SSI_TRY(ssi_source_read(loading->source, at, buffer, bytes, error));
+        ssi_hash_update(loading->main_hash, buffer, bytes);
+    }
+    *hash = ssi_hash_end(loading->main_hash);
+    return SS_OK;
+}
+
+/* Scratch: the largest tensor as bytes and, twice, as numbers; a group of head rows with their
+ * products; a group of encoded rows. */
+static size_t layout_scratch(load *loading, ssi_arena *arena)
+{
+    const ssi_gguf *gguf = loading->plan.gguf;
+    size_t elements = (size_t)SSI_GROUP * (loading->hyper->embedding_length + SSI_LORA_RANK_MAX);
+    size_t widest = loading->hyper->feed_forward_length;
+    if (widest < loading->hyper->embedding_length)
+        widest = loading->hyper->embedding_length;
+    if (widest < (size_t)loading->hyper->head_count * loading->hyper->head_length)
+        widest = (size_t)loading->hyper->head_count * loading->hyper->head_length;
+    size_t bytes = (widest + SSI_BLOCK) * SSI_GROUP * sizeof(float);
+    for (uint32_t i = 0; i < gguf->tensor_count; i++) {
+        elements = gguf->tensors[i].elements > elements ? (size_t)gguf->tensors[i].elements
+                                                        : elements;
+        bytes = gguf->tensors[i].bytes > bytes ? (size_t)gguf->tensors[i].bytes : bytes;
+    }
+    uint32_t pairs = loading->hyper->layer_count * SSI_LINEAR_COUNT;
+    loading->main_hash = ssi_arena_take(arena, 1, ssi_hash_state_bytes());
+    loading->plan.main = ssi_arena_take(arena, pairs, sizeof *loading->plan.main);
+    loading->plan.stream = ssi_arena_take(arena, pairs, sizeof *loading->plan.stream);
+    loading->bytes = ssi_arena_take(arena, bytes, 1);
+    loading->values = ssi_arena_take(arena, elements, sizeof(float));
+    loading->other = ssi_arena_take(arena, elements, sizeof(float));
+    if (loading->plan.main) {
+        memset(loading->plan.main, 0, pairs * sizeof *loading->plan.main);
+        memset(loading->plan.stream, 0, pairs * sizeof *loading->plan.stream);
+    }
+    return bytes;
+}
+
+static ss_status no_memory(size_t bytes, ss_error *error)
+{
+    return ssi_fail(error, SS_ERROR_MEMORY, "no memory for an adapter: %zu bytes", bytes);
+}
+
+/* The adapter's own block: counted, allocated, laid out, filled. */
+static ss_status build(load *loading, ss_adapter *adapter, ss_adapter **result, ss_error *error)
+{
+    const ssi_adapter_plan *plan = &loading->plan;
+    ssi_arena arena = {NULL, 0, false};
+    adapter->shared = plan->plain_lora || plan->shared;
+    adapter->stream_count = plan->stream_count;
+    adapter->msa_layer_count = plan->msa_layer_count;
+    adapter->stream_init = plan->stream_init;
+    adapter->rotation_step = plan->rotation_step;
+    adapter->draft_count = plan->draft_vocabulary ? (uint32_t)plan->draft_vocabulary->count
+                                                  : loading->hyper->vocabulary_size;
+    adapter->draft_head = adapter->model->head;
+    for (uint32_t i = 0; i < plan->gguf->tensor_count; i++)
+        adapter->parameter_count += plan->gguf->tensors[i].elements;
+    layout(loading, adapter, &arena);
+    adapter->block_bytes = arena.used;
+    adapter->memory_bytes = arena.used;
+    adapter->block = arena.overflow ? NULL
+                                    : ssi_allocate(&adapter->memory, arena.used, SSI_ALIGN);
+    if (!adapter->block)
+        return no_memory(arena.used, error);
+    arena = (ssi_arena){adapter->block, 0, false};
+    ss_adapter *place = layout(loading, adapter, &arena);
+    ss_status status = fill(loading, adapter, error);
+    if (status != SS_OK) {
+        ssi_release(&adapter->memory, adapter->block, adapter->block_bytes);
+        return status;
+    }
+    *place = *adapter;
+    *result = place;
+    return SS_OK;
+}
+
+ss_status ssi_adapter_load(const ss_model *model, const ssi_source *source,
+                           const ssi_memory *memory, ss_adapter **adapter, ss_error *error)
+{
+    ss_adapter made = {.memory = *memory, .model = model};
+    load loading = {.source = source, .hyper = &model->hyper};
+    ssi_gguf gguf;
+    ssi_arena arena = {NULL, 0, false};
+    void *scratch = NULL;
+    ss_status status;
+    *adapter = NULL;
+    SSI_TRY(ssi_gguf_open(&gguf, source, memory, error));
+    loading.plan.gguf = &gguf;
+    loading.plan.model = model;
+    layout_scratch(&loading, &arena);
+    size_t scratch_bytes = arena.used;
+    scratch = arena.overflow ? NULL : ssi_allocate(memory, scratch_bytes, SSI_ALIGN);
+    if (!scratch) {
+        status = no_memory(scratch_bytes, error);
+        goto done;
+    }
+    arena = (ssi_arena){scratch, 0, false};
+    size_t buffer_bytes = layout_scratch(&loading, &arena);
+    if ((status = ssi_adapter_plan_read(&loading.plan, error)) != SS_OK ||
+        (status = hash_file(&loading, loading.bytes, buffer_bytes, &made.file_hash, error)) !=
+            SS_OK)
+        goto done;
+    ssi_hash_begin(loading.main_hash);
+    status = build(&loading, &made, adapter, error);
+done:
+    ssi_release(memory, scratch, scratch_bytes);
+    ssi_gguf_close(&gguf);
+    return status;
+}
+
+void ssi_adapter_free(ss_adapter *adapter)
+{
+    if (!adapter)
+        return;
+    ssi_memory memory = adapter->memory;
+    ssi_release(&memory, adapter->block, adapter->block_bytes);
+}

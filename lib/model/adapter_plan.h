@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An adapter file as read but not yet packed: which tensor plays which part, sizes checked. */
+#ifndef SSI_MODEL_ADAPTER_PLAN_H
+#define SSI_MODEL_ADAPTER_PLAN_H
+
+#include "gguf/gguf.h"
+#include "model/adapter.h"
+
+typedef struct ssi_pair_plan { /* both NULL: no such pair */
+    const ssi_gguf_tensor *a;  /* [rank][in] */
+    const ssi_gguf_tensor *b;  /* [out][rank] */
+} ssi_pair_plan;
+
+enum { /* the pairs under "specstream." */
+    SSI_PAIR_INIT, SSI_PAIR_ROOT, SSI_PAIR_PARENT, SSI_PAIR_PRUNE, SSI_PAIR_COUNT
+};
+
+typedef struct ssi_adapter_plan {
+    const ssi_gguf *gguf;
+    const ss_model *model;
+    ssi_text name;
+    bool plain_lora; /* adapter.type "lora": llama.cpp's, main half alone */
+    bool shared;
+    float alpha;
+    uint32_t stream_count, msa_layer_count;
+    ssi_stream_init stream_init;
+    float rotation_step;
+    const ssi_gguf_key *draft_vocabulary; /* or NULL */
+    ssi_pair_plan *main, *stream;  /* [layer][SSI_LINEAR_COUNT], all layers */
+    uint32_t main_count, stream_pair_count;
+    ssi_pair_plan pairs[SSI_PAIR_COUNT];
+    const ssi_gguf_tensor *stream_embedding, *root_gain; /* [γ][d], or NULL */
+} ssi_adapter_plan;
+
+/* plan->gguf, model, main and stream (zeroed) are set. Errors name the key or tensor. */
+ss_status ssi_adapter_plan_read(ssi_adapter_plan *plan, ss_error *error) SSI_MUST_CHECK;
+
+static inline uint32_t ssi_pair_rank(const ssi_pair_plan *pair)
+{
+    return pair->a ? (uint32_t)pair->a->dims[1] : 0;
+}
+
+#endif
