@@ -20,11 +20,10 @@ static void decode(const void *blocks, size_t count, float *values)
 }
 
 /* x in [-8, 8] to 0..15: the value of the largest magnitude is -8, so that its sign has the code
- * the other side lacks; +8 is cut to 7. */
+ * the other side lacks; +8 is cut to 7. NaN gives 0. */
 static unsigned nibble(float x)
 {
-    int q = (int)(x + 8.5f);
-    return q < 15 ? (unsigned)q : 15u;
+    return x > -8 ? (x < 7 ? (unsigned)(x + 8.5f) : 15u) : 0u;
 }
 
 static void encode(const float *values, size_t count, void *blocks)

@@ -20,10 +20,9 @@ static void decode(const void *blocks, size_t count, float *values)
     }
 }
 
-static unsigned nibble(float x) /* x in [0, 15] */
+static unsigned nibble(float x) /* x in [0, 15]; NaN gives 0 */
 {
-    int q = (int)(x + 0.5f);
-    return q < 15 ? (unsigned)q : 15u;
+    return x > 0 ? (x < 15 ? (unsigned)(x + 0.5f) : 15u) : 0u;
 }
 
 static void encode(const float *values, size_t count, void *blocks)

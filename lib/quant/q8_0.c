@@ -17,6 +17,11 @@ static void decode(const void *blocks, size_t count, float *values)
     }
 }
 
+static unsigned char round_byte(float x) /* x in [-127, 127] but for rounding; NaN gives 0 */
+{
+    return x > -127.5f && x < 127.5f ? (unsigned char)(int8_t)roundf(x) : 0;
+}
+
 static void encode(const float *values, size_t count, void *blocks)
 {
     unsigned char *at = blocks;
@@ -27,10 +32,11 @@ static void encode(const float *values, size_t count, void *blocks)
             largest = magnitude > largest ? magnitude : largest;
         }
         float d = largest / 127.0f, inverse = 1.0f / d;
-        bool zero = !isfinite(inverse); /* the scale is 0 or rounds to it */
+        if (!isfinite(inverse)) /* the scale is 0 or rounds to it */
+            inverse = 0;
         ssi_store_u16le(at, ssi_f16_from_float(d));
         for (uint32_t j = 0; j < SSI_BLOCK; j++)
-            at[2 + j] = zero ? 0 : (unsigned char)(int8_t)roundf(values[i + j] * inverse);
+            at[2 + j] = round_byte(values[i + j] * inverse);
     }
 }
 
