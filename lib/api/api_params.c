@@ -60,7 +60,7 @@ static ss_status read_parallel(ss_parallel *ours, const ss_parallel *theirs, ss_
                         "parallel: thread_count is %u, expected 1 to %u", ours->thread_count,
                         SSI_MOST_THREADS);
     if (ours->reserved0 != 0)
-        return ssi_fail(error, SS_ERROR_UNSUPPORTED, "parallel: reserved0 is %u, expected 0",
+        return ssi_fail(error, SS_ERROR_ARGUMENT, "parallel: reserved0 is %u, expected 0",
                         ours->reserved0);
     return SS_OK;
 }

@@ -36,7 +36,7 @@ static ss_status read_params(ss_tokenize_params *ours, const ss_tokenize_params 
     SSI_TRY(check_choice(ours->add_eos, "add_eos", error));
     SSI_TRY(check_choice(ours->special, "special", error));
     if (ours->reserved0 != 0)
-        return ssi_fail(error, SS_ERROR_UNSUPPORTED,
+        return ssi_fail(error, SS_ERROR_ARGUMENT,
                         "ss_tokenize_params: reserved0 is %u, expected 0", ours->reserved0);
     return SS_OK;
 }

@@ -10,6 +10,20 @@
 
 enum { MOST_THREADS = 256 };
 
+static uint32_t or_one_per_core(uint32_t thread_count)
+{
+    uint32_t cores = ssi_os_cpu_count();
+    if (thread_count > 0)
+        return thread_count;
+    return cores < MOST_THREADS ? cores : MOST_THREADS;
+}
+
+size_t ssi_parallel_bytes(const ss_parallel *hook, uint32_t thread_count)
+{
+    thread_count = or_one_per_core(thread_count);
+    return !hook && thread_count > 1 ? ssi_pool_bytes(thread_count) : 0;
+}
+
 ss_status ssi_parallel_create(const ss_parallel *hook, uint32_t thread_count,
                               const ssi_memory *memory, ssi_parallel *parallel,
                               ss_error *error)
@@ -34,10 +48,7 @@ ss_status ssi_parallel_create(const ss_parallel *hook, uint32_t thread_count,
     if (thread_count > MOST_THREADS)
         return ssi_fail(error, SS_ERROR_ARGUMENT, "thread_count: is %u, expected 0 to %d",
                         thread_count, MOST_THREADS);
-    if (thread_count == 0) {
-        uint32_t cores = ssi_os_cpu_count();
-        thread_count = cores < MOST_THREADS ? cores : MOST_THREADS;
-    }
+    thread_count = or_one_per_core(thread_count);
     ssi_pool *pool = NULL;
     if (thread_count > 1)
         SSI_TRY(ssi_pool_create(thread_count, memory, &pool, error));

@@ -200,11 +200,16 @@ static uint32_t start_workers(ssi_pool *pool)
     return started;
 }
 
+size_t ssi_pool_bytes(uint32_t thread_count)
+{
+    return sizeof(ssi_pool) + (thread_count - 1) * sizeof(pthread_t);
+}
+
 ss_status ssi_pool_create(uint32_t thread_count, const ssi_memory *memory, ssi_pool **pool,
                           ss_error *error)
 {
     uint32_t worker_count = thread_count - 1;
-    size_t bytes = sizeof(ssi_pool) + worker_count * sizeof(pthread_t);
+    size_t bytes = ssi_pool_bytes(thread_count);
     ssi_pool *made = ssi_allocate(memory, bytes, LINE_BYTES);
     if (!made)
         return ssi_fail(error, SS_ERROR_MEMORY, "no memory for %u threads: %zu bytes",

@@ -10,6 +10,7 @@ typedef struct ssi_pool ssi_pool;
 /* thread_count: 2 or more, the calling thread included. */
 ss_status ssi_pool_create(uint32_t thread_count, const ssi_memory *memory, ssi_pool **pool,
                           ss_error *error) SSI_MUST_CHECK;
+size_t ssi_pool_bytes(uint32_t thread_count); /* that creation takes */
 void ssi_pool_free(ssi_pool *pool, const ssi_memory *memory); /* NULL is allowed */
 
 /* Runs body(context, task) for every task and returns when all have run. One caller at a time,

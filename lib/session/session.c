@@ -93,7 +93,7 @@ ss_status ssi_session_memory_bytes(const ss_model *model, const ss_session_param
                                  : ours.thread_count ? ours.thread_count
                                                      : ssi_cpu_count();
     SSI_TRY(count_block(&plan, &ours, &block_bytes, error));
-    *bytes = block_bytes;
+    *bytes = block_bytes + ssi_parallel_bytes(ours.parallel, ours.thread_count);
     return SS_OK;
 }
 

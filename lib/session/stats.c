@@ -7,12 +7,15 @@
 void ssi_session_get_stats(const ss_session *session, ss_stats *stats)
 {
     const uint64_t *stage_ns = session->work.stage_ns;
+    const ssi_parallel *parallel = &session->parallel;
     *stats = session->stats;
     stats->struct_size = sizeof *stats;
     stats->lower_ns = stage_ns[SSI_STAGE_LOWER];
     stats->head_ns = stage_ns[SSI_STAGE_HEAD];
     stats->verify_ns = stage_ns[SSI_STAGE_VERIFY];
     stats->memory_bytes = session->block_bytes;
+    if (parallel->pool)
+        stats->memory_bytes += ssi_parallel_bytes(NULL, parallel->thread_count);
     stats->kv_bytes = ssi_kv_bytes(&session->work.cache);
 }
 
