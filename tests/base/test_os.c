@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files: a source reads exactly what was asked or says why not; a file is replaced whole or not at
+ * all. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/os.h"
+
+typedef struct folder {
+    char path[64], file[96];
+} folder;
+
+static int make_folder(void **state)
+{
+    folder *made = calloc(1, sizeof *made);
+    if (!made)
+        return -1;
+    strcpy(made->path, "/tmp/specstream-test-XXXXXX");
+    if (!mkdtemp(made->path)) {
+        free(made);
+        return -1;
+    }
+    snprintf(made->file, sizeof made->file, "%s/data", made->path);
+    *state = made;
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    folder *made = *state;
+    unlink(made->file);
+    int left = rmdir(made->path); /* fails where a temporary file was left behind */
+    free(made);
+    return left;
+}
+
+static void what_was_written_is_read(void **state)
+{
+    const folder *at = *state;
+    ssi_source source;
+    char bytes[8] = "";
+    assert_int_equal(ssi_file_write(at->file, "0123456789", 10, NULL), SS_OK);
+    assert_int_equal(ssi_source_open(&source, at->file, NULL), SS_OK);
+    assert_int_equal(source.size, 10);
+    assert_int_equal(ssi_source_read(&source, 3, bytes, 5, NULL), SS_OK);
+    assert_string_equal(bytes, "34567");
+    assert_int_equal(ssi_source_read(&source, 10, bytes, 0, NULL), SS_OK);
+    ssi_source_close(&source);
+
+    ssi_source_from_buffer(&source, "abcdef", 6);
+    assert_int_equal(ssi_source_read(&source, 1, bytes, 5, NULL), SS_OK);
+    assert_memory_equal(bytes, "bcdef", 5);
+    ssi_source_close(&source);
+}
+
+static void a_descriptor_may_be_a_part_of_a_file(void **state)
+{
+    const folder *at = *state;
+    ss_error error = {.struct_size = sizeof error};
+    ssi_source source;
+    char bytes[8] = "";
+    assert_int_equal(ssi_file_write(at->file, "0123456789", 10, NULL), SS_OK);
+    int fd = open(at->file, O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(ssi_source_from_fd(&source, fd, 2, 4, NULL), SS_OK);
+    assert_int_equal(ssi_source_read(&source, 1, bytes, 3, NULL), SS_OK);
+    assert_string_equal(bytes, "345");
+    assert_int_equal(ssi_source_read(&source, 1, bytes, 4, &error), SS_ERROR_FORMAT);
+    assert_int_equal(ssi_source_from_fd(&source, fd, 2, 0, NULL), SS_OK);
+    assert_int_equal(source.size, 8);
+    assert_int_equal(ssi_source_from_fd(&source, fd, 11, 0, &error), SS_ERROR_ARGUMENT);
+    assert_int_equal(ssi_source_from_fd(&source, fd, 2, UINT64_MAX, &error), SS_ERROR_ARGUMENT);
+    assert_int_equal(lseek(fd, 0, SEEK_CUR), 0); /* not moved */
+    ssi_source_close(&source);
+    assert_int_equal(close(fd), 0); /* and not closed */
+    assert_int_equal(ssi_source_from_fd(&source, -1, 0, 0, &error), SS_ERROR_IO);
+}
+
+static void failures_name_the_file(void **state)
+{
+    const folder *at = *state;
+    ss_error error = {.struct_size = sizeof error};
+    ssi_source source;
+    char byte, missing[128];
+    snprintf(missing, sizeof missing, "%s/none/data", at->path);
+    assert_int_equal(ssi_source_open(&source, missing, &error), SS_ERROR_IO);
+    assert_non_null(strstr(error.message, missing));
+    assert_non_null(strstr(error.message, "No such file"));
+    assert_int_equal(ssi_source_open(&source, at->path, &error), SS_ERROR_IO); /* a folder */
+    assert_int_equal(ssi_file_write(missing, "x", 1, &error), SS_ERROR_IO);
+    assert_non_null(strstr(error.message, missing));
+
+    assert_int_equal(ssi_file_write(at->file, "0123456789", 10, NULL), SS_OK);
+    assert_int_equal(ssi_source_open(&source, at->file, &error), SS_OK);
+    assert_int_equal(ssi_source_read(&source, 10, &byte, 1, &error), SS_ERROR_FORMAT);
+    assert_int_equal(ssi_source_read(&source, UINT64_MAX, &byte, 2, &error), SS_ERROR_FORMAT);
+    assert_int_equal(truncate(at->file, 5), 0); /* behind our back */
+    assert_int_equal(ssi_source_read(&source, 9, &byte, 1, &error), SS_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "cut short"));
+    ssi_source_close(&source);
+}
+
+static void a_failed_write_leaves_the_old_file(void **state)
+{
+    const folder *at = *state;
+    ss_error error = {.struct_size = sizeof error};
+    struct stat info;
+    char inside[128];
+    assert_int_equal(ssi_file_write(at->file, "old", 3, NULL), SS_OK);
+    assert_int_equal(chmod(at->file, 0640), 0);
+    assert_int_equal(ssi_file_write(at->file, "newer", 5, NULL), SS_OK);
+    assert_int_equal(stat(at->file, &info), 0);
+    assert_int_equal(info.st_size, 5);
+    assert_int_equal(info.st_mode & 0777, 0640);
+
+    snprintf(inside, sizeof inside, "%s/inside", at->path); /* a folder that isn't empty */
+    assert_int_equal(mkdir(inside, 0755), 0);
+    char file[160];
+    snprintf(file, sizeof file, "%s/x", inside);
+    assert_int_equal(ssi_file_write(file, "x", 1, NULL), SS_OK);
+    assert_int_equal(ssi_file_write(inside, "x", 1, &error), SS_ERROR_IO);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(rmdir(inside), 0);
+}
+
+static void the_clock_never_goes_back(void **state)
+{
+    (void)state;
+    uint64_t before = ssi_clock_ns(NULL);
+    for (int i = 0; i < 1000; i++) {
+        uint64_t now = ssi_clock_ns(NULL);
+        assert_true(now >= before);
+        before = now;
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_was_written_is_read, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_descriptor_may_be_a_part_of_a_file, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(failures_name_the_file, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_failed_write_leaves_the_old_file, make_folder,
+                                        remove_folder),
+        cmocka_unit_test(the_clock_never_goes_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
