@@ -70,7 +70,9 @@ $(out)/lib/%_avx2.o:       private isa_flags := -mavx2 -mfma -mf16c
 $(out)/lib/%_avx512vnni.o: private isa_flags := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma -mf16c
 endif
 
-compile = @mkdir -p $(@D)$(newline)$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(1) -c $< -o $@
+# `make V=1` shows whole commands.
+say       = $(if $(V),,@printf '  %-3s %s\n' $(1) '$@';)
+compile = @mkdir -p $(@D)$(newline)$(call say,CC)$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(1) -c $< -o $@
 define newline
 
 
@@ -96,36 +98,36 @@ $(out)/flags: FORCE | $(setup)
 	@printf '%s\n' '$(flags_now)' | cmp -s - $@ || printf '%s\n' '$(flags_now)' > $@
 
 $(out)/$(shared): $(lib_o) lib/api/specstream.map
-	$(CC) $(CFLAGS) $(kind_flags) -shared $(LDFLAGS) -Wl,-soname,$(soname) \
+	$(call say,LD)$(CC) $(CFLAGS) $(kind_flags) -shared $(LDFLAGS) -Wl,-soname,$(soname) \
 	  -Wl,--version-script=lib/api/specstream.map $(link_flags) -Wl,-z,now -Wl,-z,relro \
 	  -o $@ $(lib_o) -lm -pthread
 $(out)/$(soname): $(out)/$(shared)
-	ln -sf $(shared) $@
+	@ln -sf $(shared) $@
 $(out)/libspecstream.so: $(out)/$(soname)
-	ln -sf $(soname) $@
+	@ln -sf $(soname) $@
 
 # One object, hidden symbols made local: no collision with a host's names.
 $(out)/libspecstream.a: $(lib_o)
-	$(LD) -r -o $(out)/specstream.o $(lib_o)
-	$(OBJCOPY) --localize-hidden $(out)/specstream.o
+	@$(LD) -r -o $(out)/specstream.o $(lib_o)
+	@$(OBJCOPY) --localize-hidden $(out)/specstream.o
 	@rm -f $@
-	$(AR) rcsD $@ $(out)/specstream.o
+	$(call say,AR)$(AR) rcsD $@ $(out)/specstream.o
 
 $(out)/specstream: $(src_o) $(out)/libspecstream.so
-	$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib' -o $@ \
+	$(call say,LD)$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib' -o $@ \
 	  $(src_o) -L$(out) -lspecstream -lm -pthread
 
 $(out)/specstream.pc: pkgconfig/specstream.pc.in $(out)/flags include/specstream/version.h
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	  -e 's|@VERSION@|$(version)|' $< > $@
 
 # Tests of internals link only what they need of it; those of the API have what a host has.
 $(out)/internal.a: $(lib_o)
 	@rm -f $@
-	$(AR) rcsD $@ $(lib_o)
+	$(call say,AR)$(AR) rcsD $@ $(lib_o)
 $(out)/tests/%: $(out)/tests/%.o $(out)/internal.a
-	$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -o $@ $< $(out)/internal.a -lcmocka -lm -pthread
-link_public = $(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/$(1)' -o $@ $< \
+	$(call say,LD)$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -o $@ $< $(out)/internal.a -lcmocka -lm -pthread
+link_public = $(call say,LD)$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/$(1)' -o $@ $< \
 	-L$(out) -lspecstream $(2) -lm -pthread
 $(out)/tests/api/%: $(out)/tests/api/%.o $(out)/libspecstream.so
 	$(call link_public,../..,-lcmocka)
@@ -134,7 +136,7 @@ $(out)/tests/cli/%: $(out)/tests/cli/%.o $(out)/libspecstream.so
 $(out)/examples/%: $(out)/examples/%.o $(out)/libspecstream.so
 	$(call link_public,..)
 $(out)/tests/fuzz/fuzz_%: $(out)/tests/fuzz/fuzz_%.o $(out)/tests/fuzz/replay.o $(out)/internal.a
-	$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -o $@ $^ -lm -pthread
+	$(call say,LD)$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -o $@ $^ -lm -pthread
 
 check: all $(tests) $(examples) | model-if-online ## every test; SANITIZE=address,undefined or thread for sanitized ones
 	@CC='$(CC)' SS_BUILD=$(out) SS_SANITIZE='$(SANITIZE)' tests/run.sh $(tests) $(test_sh)
@@ -162,7 +164,7 @@ fuzz: | $(setup) ## libFuzzer (clang) on every parser, FUZZ_SECONDS=60 each
 fuzz-all: $(fuzzers)
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(fuzzers)
 build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/internal.a
-	$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ -lm -pthread
+	$(call say,LD)$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ -lm -pthread
 
 install: all ## DESTDIR= PREFIX=/usr/local LIBDIR= INCLUDEDIR= BINDIR=
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR) $(INCLUDEDIR)/specstream $(PKGCONFIGDIR))

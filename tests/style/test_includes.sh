@@ -10,8 +10,8 @@ declare -A may=(
     [kernel]="quant"
     [model]="gguf quant kernel tokenizer"
     [cache]="kernel"
-    [step]="model cache draft kernel quant"
-    [session]="step model cache draft kernel quant tokenizer"
+    [step]="model cache draft kernel"
+    [session]="step model cache draft tokenizer"
     [train]="session step model cache kernel quant gguf"
     [api]="base quant gguf tokenizer draft kernel model cache step session train"
 )
