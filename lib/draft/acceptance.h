@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How often guesses come true. A source says how likely it thinks a candidate; here is kept what
- * became of such candidates: hits over promised hits, as exponential averages. Products of corrected
- * probabilities along a path are the expected acceptance of a node (Sequoia and OPT-Tree build
- * trees from the same number).
+ * became of such candidates: hits over promised hits, as exponential averages. Products of
+ * corrected probabilities along a path are the expected acceptance of a node (Sequoia and OPT-Tree
+ * build trees from the same number).
  *
  * Three factors are multiplied: of the source, of the group (stream, band of match lengths, depth),
  * and of the rank in it. The first notices within a few tokens that a source has gone bad or come

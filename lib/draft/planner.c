@@ -16,12 +16,15 @@
 #define GAIN_PRIOR 0.7f /* tokens; worth three or four disappointed passes */
 #define GAIN_PRIOR_SAMPLES 3.0f
 #define GAIN_WINDOW 8.0f
+#define PROBE_WINDOW 3.0f /* a look says more than what was believed long ago */
 #define BASE_WEAK 0.5f /* tokens: other sources that promise less say little */
 
-/* Steps between looks at streams that don't pay. A look costs about a third of a plain step, so
- * the first 100 steps lose about one, the next thousand two or three. */
+/* Steps between looks at streams that don't pay, doubled after each look in vain; more where a
+ * look costs more than a third of a plain step. The first 100 steps lose about one that way, the
+ * next thousand two or three. */
 #define PROBE_FIRST 8u
 #define PROBE_LAST 256u
+#define PROBE_PRICE 0.35f
 
 /* Steps between plain ones where drafting seems to win by less than half: the curve's first point
  * decides everything and would otherwise never be measured. */
@@ -29,6 +32,9 @@
 #define PLAIN_LAST 512u
 #define PLAIN_DOUBT 1.5f
 
+#define UNTRIED_RATIO 0.8f /* parallel streams are given the benefit of the doubt, once */
+
+#define KEEP_PRIOR 0.6f
 #define FIXED_PRUNE_THRESHOLD 0.01f /* for trees without a clock: cuts 5 % of true children on the
                                      * reference adapter's early exit */
 
@@ -39,7 +45,7 @@ void ssi_planner_init(ssi_planner *planner, const ssi_planner_config *config)
     planner->config.row_cost_shape = NULL;
     ssi_row_cost_init(&planner->row_cost, config->row_cost_shape);
     planner->recent_tokens = planner->recent_time = RATE_PRIOR;
-    planner->keep_share = 0.6f;
+    planner->keep_share = KEEP_PRIOR;
     planner->stream_gain = GAIN_PRIOR;
     planner->stream_interval = PROBE_FIRST;
     planner->plain_interval = PLAIN_FIRST;
@@ -64,7 +70,8 @@ static float cost_of_rows(const ssi_planner *planner, float rows)
     uint32_t last = SSI_ROW_COUNTS - 1;
 
     if (rows >= (float)SSI_ROW_COUNTS)
-        return cost[last] + (rows - (float)SSI_ROW_COUNTS) * (cost[last] - cost[7]) / (float)(last - 7);
+        return cost[last]
+               + (rows - (float)SSI_ROW_COUNTS) * (cost[last] - cost[7]) / (float)(last - 7);
     uint32_t below = rows < 1.0f ? 0 : (uint32_t)rows - 1;
     float part = rows < 1.0f ? 0 : rows - (float)(below + 1);
     return cost[below] + part * (cost[below + 1] - cost[below]);
@@ -93,7 +100,8 @@ static float parallel_prior(const ssi_planner *planner, uint32_t row_count)
 
 static float parallel_cost(const ssi_planner *planner, uint32_t row_count)
 {
-    float ratio = planner->parallel_ratio.weight > 0 ? planner->parallel_ratio.average : 1.0f;
+    float ratio = planner->parallel_ratio.weight > 0 ? planner->parallel_ratio.average
+                                                     : UNTRIED_RATIO;
     return ratio * parallel_prior(planner, row_count);
 }
 
@@ -152,13 +160,13 @@ static float worth_without_streams(ssi_planner *planner, const ssi_situation *si
 /* Whether streams at this price (in tokens) are to be run, or looked at again. */
 static bool worth_running(ssi_planner *planner, float price)
 {
-    planner->probing = false;
     if (planner->stream_gain - planner->base_worth > price)
         return true;
-    if (++planner->stream_skips < planner->stream_interval)
+    float scale = price > PROBE_PRICE ? price / PROBE_PRICE : 1.0f;
+    if ((float)++planner->stream_skips < (float)planner->stream_interval * scale)
         return false;
     planner->stream_skips = 0;
-    planner->probing = true;
+    planner->probing_next = true;
     return true;
 }
 
@@ -179,10 +187,11 @@ static ssi_schedule choose_schedule(ssi_planner *planner, uint32_t row_count)
         return SSI_SCHEDULE_NONE;
     if (!prefers_parallel(planner, row_count))
         return SSI_SCHEDULE_DEFERRED;
-    if (planner->config.tree_mode != SSI_TREE_AUTO
-        || worth_running(planner, rate(planner) * parallel_cost(planner, row_count)))
+    if (planner->config.tree_mode != SSI_TREE_AUTO)
         return SSI_SCHEDULE_PARALLEL;
-    return SSI_SCHEDULE_NONE;
+    planner->streams_wanted =
+        worth_running(planner, rate(planner) * parallel_cost(planner, row_count));
+    return planner->streams_wanted ? SSI_SCHEDULE_PARALLEL : SSI_SCHEDULE_NONE;
 }
 
 static void choose_pruning(ssi_planner *planner, uint32_t row_count, ssi_plan *plan)
@@ -215,11 +224,13 @@ void ssi_planner_plan(ssi_planner *planner, const ssi_situation *situation, ssi_
     const ssi_planner_config *config = &planner->config;
 
     planner->streams_tried = planner->streams_wanted;
-    planner->streams_wanted = false;
+    planner->probing = planner->probing_next;
+    planner->streams_wanted = planner->probing_next = false;
     if (config->tree_mode == SSI_TREE_AUTO) {
         if (config->stream_count > 0)
             planner->base_worth = worth_without_streams(planner, situation);
-        grow_priced(planner, situation, situation->sources, situation->source_count, tree);
+        planner->worth = grow_priced(planner, situation, situation->sources,
+                                     situation->source_count, tree);
         planner->streams_tried |= planner->growth.expanded & 1
                                   && planner->growth.candidate_count[0][SSI_SOURCE_STREAM] > 0;
         if (tree->node_count > 1 && planner->plain_age >= planner->plain_interval
@@ -249,12 +260,17 @@ static void learn_gain(ssi_planner *planner, float accepted, float row_cost)
 
     if (!planner->streams_tried || planner->base_worth >= BASE_WEAK)
         return;
+    /* What a calibrated tree promises is less a matter of luck than what it brings. */
+    if (planner->gain_samples >= GAIN_WINDOW)
+        sample = 0.5f * (sample + planner->worth);
+    if (planner->probing)
+        window = PROBE_WINDOW;
     planner->gain_samples += 1.0f;
     planner->stream_gain +=
         (sample - planner->stream_gain) / (window < GAIN_WINDOW ? window : GAIN_WINDOW);
     if (!planner->probing)
         return;
-    if (sample > rate(planner) * stream_cost(planner))
+    if (planner->stream_gain > rate(planner) * stream_cost(planner))
         planner->stream_interval /= planner->stream_interval >= 4 * PROBE_FIRST ? 4 : 1;
     else if (planner->stream_interval < PROBE_LAST)
         planner->stream_interval *= 2;
@@ -274,6 +290,8 @@ static void learn_costs(ssi_planner *planner, const ssi_outcome *outcome)
         planner->keep_share += (kept - planner->keep_share) / 16;
         if (outcome->prune_ms > 0)
             ssi_time_observe(&planner->prune_time, outcome->prune_ms);
+    } else { /* what was learnt long ago is doubted again */
+        planner->keep_share += (KEEP_PRIOR - planner->keep_share) / 512;
     }
     if (parallel && planner->rows_timed) {
         float added = relative(planner, outcome->pass_ms - planner->row_cost.cost[rows - 1]);

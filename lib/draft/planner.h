@@ -103,10 +103,11 @@ typedef struct ssi_planner {
     float stream_gain;         /* tokens a step with streams brings above a plain one, less its
                                 * rows, where the other sources have little to say */
     float gain_samples;
+    float worth;               /* expected of this plan: tokens above a plain step's, less rows */
     float base_worth;          /* the same for the other sources, in this situation */
-    bool streams_wanted;       /* for this root, by ssi_planner_wants_streams */
+    bool streams_wanted;       /* for the next plan */
     bool streams_tried;        /* this plan had streams, or had asked for them */
-    bool probing;              /* they were run to see whether they pay again */
+    bool probing, probing_next; /* they are run to see whether they pay again */
     uint32_t stream_skips, stream_interval;
     uint32_t plain_age, plain_interval; /* steps since one of one row was timed */
     bool rows_timed;           /* a pass without parallel streams was */

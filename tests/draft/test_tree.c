@@ -57,7 +57,8 @@ static bool is_equal(const ssi_tree *tree, const naive_node *nodes, uint32_t cou
 
 static uint32_t grow_both(ssi_tree *tree, naive_node *nodes, uint64_t *random)
 {
-    uint32_t count = 1, tries = (uint32_t)(draw(random) % 24), alphabet = 1 + (uint32_t)(draw(random) % 6);
+    uint32_t count = 1, tries = (uint32_t)(draw(random) % 24);
+    uint32_t alphabet = 1 + (uint32_t)(draw(random) % 6);
     if (draw(random) % 64 == 0)
         tries = 100;
     nodes[0] = (naive_node){(int32_t)(draw(random) % alphabet), -1, 1.0f};
