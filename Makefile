@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # libspecstream. `make help` lists the targets; GNU make, no recursion into folders.
 
+ifeq ($(MAKELEVEL),0) # all cores, unless a -j on the command line says otherwise
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
+endif
 CFLAGS   ?= -O2 -g
 OBJCOPY  ?= objcopy
 PYTHON   ?= python3
