@@ -9,10 +9,11 @@
 #include "kernel/kernel.h"
 
 /* Query heads a SIMD version handles together. */
-#define SSI_ATTENTION_TILE 6u
+#define SSI_ATTENTION_GROUP 6u
 
 typedef struct ssi_attention_state {
     _Alignas(64) float score[SSI_ATTENTION_BLOCK]; /* of the block at hand, then p */
+    float lane[SSI_ATTENTION_BLOCK];               /* scores of 32 keys of the tree */
     const float *query;
     float *output;      /* o until the last block, then o / l */
     float largest, sum; /* m, l */

@@ -1,165 +1,264 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How the SIMD versions go through attention: block by block of 32 positions, and in each block
- * tile by tile of up to 6 query heads, so that every key and value loaded is used 6 times. A block
- * that lies wholly in the cache serves all rows of the call at once; one that reaches into the tree
- * is put together for each row.
+ * group by group of up to 6 query heads, of any rows, so that a key or value once loaded is used 6
+ * times. Rows of one call see much the same keys: the cached ones, and the tiles of 16 in the tree
+ * where their ancestors are. So scores are taken for all of them, a row picks its places', and
+ * values are added together as far as all rows have them in the cache, then row by row.
  *
- * The including file first defines, for `count` <= SSI_ATTENTION_TILE states:
- *   score_pair      score[0..15] of each state from the 16 keys interleaved at first, [16..31] from
- *                   those at second, scaled
+ * The including file first defines, for `count` <= SSI_ATTENTION_GROUP states:
+ *   score_tiles     16 scaled scores from the keys interleaved at first, and if second isn't NULL
+ *                   another 16 from there, into each state's score[] or lane[]
  *   softmax_block   one state's scores to p; m, l, o brought to the new maximum
  *   add_values      o[d] = fmaf(p_i, value[i][d], o[d]) for i in [begin, end)
  *   finish_output   o / l */
 #include "kernel/attention_scratch.h"
 
-typedef struct block_keys {
-    uint32_t begin, end;                     /* the places that have a key: [begin, end) of 0..31 */
-    uint32_t tile_count;
-    bool in_place;                           /* place i is lane i % 16 of tile i / 16 */
-    const void *tile[SSI_ATTENTION_BLOCK];   /* where 16 interleaved keys begin */
-    uint16_t lane[SSI_ATTENTION_BLOCK];      /* of place: 16 * tile + lane, if not in place */
-    const void *value[SSI_ATTENTION_BLOCK];  /* of place */
-} block_keys;
+enum { NODE_AREA, STREAM_AREA, AREA_COUNT };
 
-/* Places begin..end of a block whose last key is cached. */
-static void take_cached(const ssi_attention_args *args, uint32_t block, block_keys *keys)
+/* What a row sees of a block: places [begin, end) of 0..31, those before `cached` in the cache. */
+typedef struct block_view {
+    const ssi_attention_row *row;
+    ssi_attention_state *states; /* of the row's heads */
+    uint32_t begin, cached, end;
+    uint16_t area[SSI_ATTENTION_BLOCK]; /* of places [cached, end) */
+    uint32_t slot[SSI_ATTENTION_BLOCK];
+} block_view;
+
+typedef struct block_work {
+    uint32_t position; /* of place 0 */
+    uint32_t view_count;
+    block_view view[SSI_ATTENTION_ROWS];
+    uint32_t begin, shared;  /* places all rows have in the cache: [begin, shared) */
+    const void *value[SSI_ATTENTION_BLOCK]; /* of those */
+    const void *tile[2];     /* cached keys of places 0..15, 16..31; NULL: no row has any there */
+    /* Tree tiles that some row needs: tile t in [first, end) of its area if bit t % 64 is set. */
+    uint32_t tile_first[AREA_COUNT], tile_end[AREA_COUNT];
+    uint64_t tile_used[AREA_COUNT];
+} block_work;
+
+static void note_tree_place(block_work *block, block_view *view, uint32_t place, uint32_t index)
 {
-    uint32_t length = args->head_length;
-    keys->in_place = true;
-    for (uint32_t i = keys->begin; i < keys->end; i++)
-        keys->value[i] =
-            ssi_attention_at(args, args->cache_values, (size_t)(block + i) * length);
-    const void *low = ssi_attention_at(args, args->cache_keys, (size_t)block * length);
-    const void *high = ssi_attention_at(args, args->cache_keys, (size_t)(block + 16) * length);
-    /* A tile without a place's key may lie outside the cache: the other one stands in. */
-    keys->tile[0] = keys->begin < 16 ? low : high;
-    keys->tile[1] = keys->end > 16 ? high : low;
-    keys->tile_count = 2;
+    const ssi_attention_row *row = view->row;
+    bool node = index < row->node_count;
+    uint32_t area = node ? NODE_AREA : STREAM_AREA;
+    uint32_t slot = node ? row->nodes[index] : row->stream_first + index - row->node_count;
+    uint32_t tile = slot / 16;
+    view->area[place] = (uint16_t)area;
+    view->slot[place] = slot;
+    block->tile_used[area] |= 1ull << tile % 64;
+    if (tile < block->tile_first[area])
+        block->tile_first[area] = tile;
+    if (tile >= block->tile_end[area])
+        block->tile_end[area] = tile + 1;
 }
 
-static void take_scattered(const ssi_attention_args *args, const ssi_attention_row *row,
-                           uint32_t block, block_keys *keys)
+/* Adds the row's view of the block, if it sees any of it. */
+static void look_at(const ssi_attention_args *args, uint32_t r, block_work *block)
 {
-    uint32_t length = args->head_length, count = 0;
-    keys->in_place = false;
-    for (uint32_t i = keys->begin; i < keys->end; i++) {
-        ssi_attention_place place = ssi_attention_find(args, row, block + i);
-        const void *tile =
-            ssi_attention_at(args, place.keys, (size_t)(place.slot / 16) * length * 16);
-        uint32_t t = count; /* most often the last one again */
-        while (t > 0 && keys->tile[t - 1] != tile)
-            t--;
-        if (t == 0) {
-            keys->tile[count++] = tile;
-            t = count;
-        }
-        keys->lane[i] = (uint16_t)(16 * (t - 1) + place.slot % 16);
-        keys->value[i] = ssi_attention_at(args, place.values, (size_t)place.slot * length);
+    const ssi_attention_row *row = &args->rows[r];
+    uint32_t count = row->cache_count + row->node_count + row->stream_count;
+    if (count <= block->position || row->window_start >= count)
+        return;
+    uint32_t end = count - block->position, begin = 0, cached = 0;
+    end = end < SSI_ATTENTION_BLOCK ? end : SSI_ATTENTION_BLOCK;
+    if (row->window_start > block->position)
+        begin = row->window_start - block->position;
+    if (begin >= end)
+        return;
+    if (row->cache_count > block->position)
+        cached = row->cache_count - block->position;
+    cached = cached < end ? cached : end;
+
+    block_view *view = &block->view[block->view_count++];
+    view->row = row;
+    view->states = (ssi_attention_state *)args->scratch + (size_t)r * args->heads_per_kv;
+    view->begin = begin;
+    view->cached = cached;
+    view->end = end;
+    for (uint32_t i = cached > begin ? cached : begin; i < end; i++)
+        note_tree_place(block, view, i, block->position + i - row->cache_count);
+}
+
+/* What the views have in common. */
+static void join_views(const ssi_attention_args *args, block_work *block)
+{
+    uint32_t begin = block->view[0].begin, shared = block->view[0].cached;
+    bool low = false, high = false, even = true;
+    for (uint32_t v = 0; v < block->view_count; v++) {
+        const block_view *view = &block->view[v];
+        even &= view->begin == begin;
+        shared = view->cached < shared ? view->cached : shared;
+        low |= view->begin < 16 && view->begin < view->cached;
+        high |= view->cached > 16 && view->begin < view->cached;
     }
-    keys->tile_count = count;
+    block->begin = begin;
+    block->shared = even && shared > begin ? shared : begin;
+    const size_t length = args->head_length, position = block->position;
+    block->tile[0] = low ? ssi_attention_at(args, args->cache_keys, position * length) : NULL;
+    block->tile[1] =
+        high ? ssi_attention_at(args, args->cache_keys, (position + 16) * length) : NULL;
+    for (uint32_t i = begin; i < block->shared; i++)
+        block->value[i] = ssi_attention_at(args, args->cache_values, (position + i) * length);
 }
 
-/* Scores of keys that lie here and there: whole tiles, two at a time, then each place's lane. */
-static void score_scattered(const ssi_attention_args *args, const block_keys *keys,
-                            ssi_attention_state *const *states, uint32_t count)
+static const void *tree_tile(const ssi_attention_args *args, uint32_t area, uint32_t tile)
 {
-    float score[SSI_ATTENTION_TILE][SSI_ATTENTION_BLOCK];
-    for (uint32_t t = 0; t < keys->tile_count; t += 2) {
-        uint32_t second = t + 1 < keys->tile_count ? t + 1 : t;
-        score_pair(args, states, count, keys->tile[t], keys->tile[second]);
+    const void *keys = area == NODE_AREA ? args->node_keys : args->stream_keys;
+    return ssi_attention_at(args, keys, (size_t)tile * args->head_length * 16);
+}
+
+typedef struct query_group {
+    uint32_t count;
+    ssi_attention_state *state[SSI_ATTENTION_GROUP];
+    const block_view *view[SSI_ATTENTION_GROUP]; /* whose the state is */
+} query_group;
+
+/* From the 16 lanes of one tree tile to the places that are there. */
+static void pick_lanes(const query_group *group, uint32_t area, uint32_t tile, uint32_t half)
+{
+    for (uint32_t q = 0; q < group->count; q++) {
+        const block_view *view = group->view[q];
+        ssi_attention_state *state = group->state[q];
+        uint32_t i = view->cached > view->begin ? view->cached : view->begin;
+        for (; i < view->end; i++)
+            if (view->area[i] == area && view->slot[i] / 16 == tile)
+                state->score[i] = state->lane[16 * half + view->slot[i] % 16];
+    }
+}
+
+/* Two tree tiles at a time, the second perhaps missing. */
+static void score_tree(const ssi_attention_args *args, const block_work *block,
+                       const query_group *group)
+{
+    for (uint32_t area = 0; area < AREA_COUNT; area++) {
+        uint32_t tile[2], held = 0;
+        for (uint32_t t = block->tile_first[area]; t < block->tile_end[area]; t++) {
+            if (block->tile_used[area] >> t % 64 & 1)
+                tile[held++] = t;
+            if (held == 0 || (held == 1 && t + 1 < block->tile_end[area]))
+                continue;
+            score_tiles(args, group->state, group->count, true, tree_tile(args, area, tile[0]),
+                        held == 2 ? tree_tile(args, area, tile[1]) : NULL);
+            for (uint32_t half = 0; half < held; half++)
+                pick_lanes(group, area, tile[half], half);
+            held = 0;
+        }
+    }
+}
+
+static void attend_group(const ssi_attention_args *args, const block_work *block,
+                         const query_group *group)
+{
+    if (block->tile[0])
+        score_tiles(args, group->state, group->count, false, block->tile[0], block->tile[1]);
+    else if (block->tile[1]) /* a window that begins late: the first half will be masked */
+        score_tiles(args, group->state, group->count, false, block->tile[1], block->tile[1]);
+    score_tree(args, block, group);
+    for (uint32_t q = 0; q < group->count; q++) {
+        const block_view *view = group->view[q];
+        float *score = group->state[q]->score;
+        for (uint32_t i = 0; i < view->begin; i++)
+            score[i] = -INFINITY;
+        for (uint32_t i = view->end; i < SSI_ATTENTION_BLOCK; i++)
+            score[i] = -INFINITY;
+        softmax_block(group->state[q], args->head_length);
+    }
+    if (block->begin < block->shared)
+        add_values(args, group->state, group->count, block->value, block->begin, block->shared);
+}
+
+/* The places of one row that not all rows have in the cache. */
+static void add_rest(const ssi_attention_args *args, const block_work *block,
+                     const block_view *view)
+{
+    const void *value[SSI_ATTENTION_BLOCK];
+    const size_t length = args->head_length;
+    uint32_t begin = block->shared > block->begin ? block->shared : view->begin;
+    if (begin >= view->end)
+        return;
+    for (uint32_t i = begin; i < view->end; i++) {
+        const void *area = args->cache_values;
+        size_t slot = block->position + i;
+        if (i >= view->cached) {
+            area = view->area[i] == NODE_AREA ? args->node_values : args->stream_values;
+            slot = view->slot[i];
+        }
+        value[i] = ssi_attention_at(args, area, slot * length);
+    }
+    ssi_attention_state *state[SSI_ATTENTION_GROUP];
+    for (uint32_t h = 0, count; h < args->heads_per_kv; h += count) {
+        count = args->heads_per_kv - h;
+        count = count < SSI_ATTENTION_GROUP ? count : SSI_ATTENTION_GROUP;
         for (uint32_t q = 0; q < count; q++)
-            for (uint32_t i = keys->begin; i < keys->end; i++) {
-                uint32_t lane = keys->lane[i] - 16 * t; /* wraps for an earlier pair's */
-                if (lane < 32)
-                    score[q][i] = states[q]->score[lane];
-            }
+            state[q] = &view->states[h + q];
+        add_values(args, state, count, value, begin, view->end);
     }
-    for (uint32_t q = 0; q < count; q++)
-        for (uint32_t i = keys->begin; i < keys->end; i++)
-            states[q]->score[i] = score[q][i];
 }
 
-static void attend_tile(const ssi_attention_args *args, const block_keys *keys,
-                        ssi_attention_state *const *states, uint32_t count)
+static void attend_block(const ssi_attention_args *args, block_work *block)
 {
-    if (keys->in_place)
-        score_pair(args, states, count, keys->tile[0], keys->tile[1]);
-    else
-        score_scattered(args, keys, states, count);
-    for (uint32_t q = 0; q < count; q++) {
-        for (uint32_t i = 0; i < keys->begin; i++)
-            states[q]->score[i] = -INFINITY;
-        for (uint32_t i = keys->end; i < SSI_ATTENTION_BLOCK; i++)
-            states[q]->score[i] = -INFINITY;
-        softmax_block(states[q], args->head_length);
-    }
-    add_values(args, states, count, keys->value, keys->begin, keys->end);
-}
-
-/* All heads of the listed rows over one block, in tiles as even as can be. */
-static void attend_block(const ssi_attention_args *args, const block_keys *keys,
-                         const uint32_t *rows, uint32_t row_count)
-{
-    const uint32_t heads = args->heads_per_kv;
-    ssi_attention_state *state = args->scratch, *tile[SSI_ATTENTION_TILE];
-    uint32_t left = row_count * heads, row = 0, head = 0;
-    while (left > 0) {
-        uint32_t tiles = (left + SSI_ATTENTION_TILE - 1) / SSI_ATTENTION_TILE;
-        uint32_t count = (left + tiles - 1) / tiles;
-        for (uint32_t q = 0; q < count; q++) {
-            tile[q] = &state[rows[row] * heads + head];
-            if (++head == heads) {
+    join_views(args, block);
+    uint32_t left = block->view_count * args->heads_per_kv, v = 0, head = 0;
+    while (left > 0) { /* in groups as even as can be */
+        uint32_t groups = (left + SSI_ATTENTION_GROUP - 1) / SSI_ATTENTION_GROUP;
+        query_group group = {.count = (left + groups - 1) / groups};
+        for (uint32_t q = 0; q < group.count; q++) {
+            group.view[q] = &block->view[v];
+            group.state[q] = &block->view[v].states[head];
+            if (++head == args->heads_per_kv) {
                 head = 0;
-                row++;
+                v++;
             }
         }
-        attend_tile(args, keys, tile, count);
-        left -= count;
+        attend_group(args, block, &group);
+        left -= group.count;
     }
+    for (v = 0; v < block->view_count; v++)
+        add_rest(args, block, &block->view[v]);
+}
+
+/* Collects who sees what of the block at `position`. */
+static void look_around(const ssi_attention_args *args, uint32_t position, block_work *block)
+{
+    block->position = position;
+    block->view_count = 0;
+    for (uint32_t area = 0; area < AREA_COUNT; area++) {
+        block->tile_first[area] = UINT32_MAX;
+        block->tile_end[area] = 0;
+        block->tile_used[area] = 0;
+    }
+    for (uint32_t r = 0; r < args->row_count; r++)
+        look_at(args, r, block);
 }
 
 static void attend(const ssi_attention_args *args)
 {
-    const uint32_t heads = args->heads_per_kv;
     ssi_attention_state *state = args->scratch;
-    uint32_t first = UINT32_MAX, last = 0; /* positions any row sees */
+    const uint32_t heads = args->heads_per_kv;
+    uint32_t first = UINT32_MAX, last = 0;              /* positions any row sees */
+    uint32_t whole_begin = 0, whole_end = UINT32_MAX;   /* and all rows, in the cache */
     for (uint32_t r = 0; r < args->row_count; r++) {
         const ssi_attention_row *row = &args->rows[r];
         uint32_t count = row->cache_count + row->node_count + row->stream_count;
         first = row->window_start < first ? row->window_start : first;
         last = count > last ? count : last;
+        whole_begin = row->window_start > whole_begin ? row->window_start : whole_begin;
+        whole_end = row->cache_count < whole_end ? row->cache_count : whole_end;
         for (uint32_t h = 0; h < heads; h++)
             ssi_attention_begin(args, r, h, &state[r * heads + h]);
     }
-    for (uint32_t block = first / SSI_ATTENTION_BLOCK * SSI_ATTENTION_BLOCK; block < last;
-         block += SSI_ATTENTION_BLOCK) {
-        uint32_t shared[SSI_ATTENTION_ROWS], shared_count = 0;
-        block_keys keys;
-        for (uint32_t r = 0; r < args->row_count; r++) {
-            const ssi_attention_row *row = &args->rows[r];
-            uint32_t count = row->cache_count + row->node_count + row->stream_count;
-            uint32_t end = block + SSI_ATTENTION_BLOCK < count ? block + SSI_ATTENTION_BLOCK : count;
-            uint32_t begin = block > row->window_start ? block : row->window_start;
-            if (begin >= end)
-                continue;
-            if (begin == block && block + SSI_ATTENTION_BLOCK <= row->cache_count) {
-                shared[shared_count++] = r;
-                continue;
-            }
-            keys.begin = begin - block;
-            keys.end = end - block;
-            if (end <= row->cache_count)
-                take_cached(args, block, &keys);
-            else
-                take_scattered(args, row, block, &keys);
-            attend_block(args, &keys, &r, 1);
-        }
-        if (shared_count > 0) {
-            keys.begin = 0;
-            keys.end = SSI_ATTENTION_BLOCK;
-            take_cached(args, block, &keys);
-            attend_block(args, &keys, shared, shared_count);
-        }
+    block_work block;
+    bool was_whole = false;
+    for (uint32_t at = first / SSI_ATTENTION_BLOCK * SSI_ATTENTION_BLOCK; at < last;
+         at += SSI_ATTENTION_BLOCK) {
+        bool whole = at >= whole_begin && at + SSI_ATTENTION_BLOCK <= whole_end;
+        if (whole && was_whole)
+            block.position = at; /* the same views as the last block's */
+        else
+            look_around(args, at, &block);
+        was_whole = whole;
+        if (block.view_count > 0)
+            attend_block(args, &block);
     }
     for (uint32_t i = 0; i < args->row_count * heads; i++)
         finish_output(&state[i], args->head_length);

@@ -13,13 +13,14 @@ INLINE __m256 load8(const char *at, const bool f32)
                : _mm256_cvtph_ps(_mm_loadu_si128((const void *)at));
 }
 
-/* score[0 .. 16) of each state from the keys at `key`. */
+/* 16 scores of each state from the keys at `key`. */
 INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *const *states,
-                       const char *key, uint32_t place, const uint32_t count, const bool f32)
+                       bool tree, const char *key, uint32_t place, const uint32_t count,
+                       const bool f32)
 {
     const size_t bytes = f32 ? 32 : 16;
-    const float *query[SSI_ATTENTION_TILE];
-    __m256 low[SSI_ATTENTION_TILE], high[SSI_ATTENTION_TILE];
+    const float *query[SSI_ATTENTION_GROUP];
+    __m256 low[SSI_ATTENTION_GROUP], high[SSI_ATTENTION_GROUP];
 #pragma GCC unroll 6
     for (uint32_t q = 0; q < count; q++) {
         query[q] = states[q]->query;
@@ -37,8 +38,9 @@ INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *cons
     __m256 scale = _mm256_set1_ps(args->scale);
 #pragma GCC unroll 6
     for (uint32_t q = 0; q < count; q++) {
-        _mm256_store_ps(states[q]->score + place, _mm256_mul_ps(low[q], scale));
-        _mm256_store_ps(states[q]->score + place + 8, _mm256_mul_ps(high[q], scale));
+        float *score = (tree ? states[q]->lane : states[q]->score) + place;
+        _mm256_store_ps(score, _mm256_mul_ps(low[q], scale));
+        _mm256_store_ps(score + 8, _mm256_mul_ps(high[q], scale));
     }
 }
 
@@ -48,8 +50,8 @@ INLINE void values_body(ssi_attention_state *const *states, const void *const *v
                         const bool f32)
 {
     const size_t bytes = f32 ? 32 : 16;
-    const float *p[SSI_ATTENTION_TILE];
-    __m256 low[SSI_ATTENTION_TILE], high[SSI_ATTENTION_TILE];
+    const float *p[SSI_ATTENTION_GROUP];
+    __m256 low[SSI_ATTENTION_GROUP], high[SSI_ATTENTION_GROUP];
 #pragma GCC unroll 6
     for (uint32_t q = 0; q < count; q++) {
         p[q] = states[q]->score;
@@ -74,15 +76,14 @@ INLINE void values_body(ssi_attention_state *const *states, const void *const *v
 }
 
 INLINE void score_type(const ssi_attention_args *args, ssi_attention_state *const *states,
-                       const void *first, const void *second, const uint32_t count)
+                       bool tree, const void *first, const void *second, const uint32_t count)
 {
-    if (args->f32) {
-        score_body(args, states, first, 0, count, true);
-        score_body(args, states, second, 16, count, true);
-    } else {
-        score_body(args, states, first, 0, count, false);
-        score_body(args, states, second, 16, count, false);
-    }
+    const void *tile[2] = {first, second};
+    for (uint32_t t = 0; t < 2 && tile[t]; t++)
+        if (args->f32)
+            score_body(args, states, tree, tile[t], 16 * t, count, true);
+        else
+            score_body(args, states, tree, tile[t], 16 * t, count, false);
 }
 
 INLINE void values_type(const ssi_attention_args *args, ssi_attention_state *const *states,
@@ -96,16 +97,16 @@ INLINE void values_type(const ssi_attention_args *args, ssi_attention_state *con
             values_body(states, value, begin, end, d, count, false);
 }
 
-static void score_pair(const ssi_attention_args *args, ssi_attention_state *const *states,
-                       uint32_t count, const void *first, const void *second)
+static void score_tiles(const ssi_attention_args *args, ssi_attention_state *const *states,
+                        uint32_t count, bool tree, const void *first, const void *second)
 {
     switch (count) { /* literals, so that each case has its own registers */
-    case 1: score_type(args, states, first, second, 1); break;
-    case 2: score_type(args, states, first, second, 2); break;
-    case 3: score_type(args, states, first, second, 3); break;
-    case 4: score_type(args, states, first, second, 4); break;
-    case 5: score_type(args, states, first, second, 5); break;
-    default: score_type(args, states, first, second, 6);
+    case 1: score_type(args, states, tree, first, second, 1); break;
+    case 2: score_type(args, states, tree, first, second, 2); break;
+    case 3: score_type(args, states, tree, first, second, 3); break;
+    case 4: score_type(args, states, tree, first, second, 4); break;
+    case 5: score_type(args, states, tree, first, second, 5); break;
+    default: score_type(args, states, tree, first, second, 6);
     }
 }
 

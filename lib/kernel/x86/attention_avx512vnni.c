@@ -12,32 +12,38 @@ INLINE __m512 load16(const char *at, const bool f32)
     return f32 ? _mm512_loadu_ps(at) : _mm512_cvtph_ps(_mm256_loadu_si256((const void *)at));
 }
 
+/* first and second: one tile of 16 keys each; second may be NULL if `tiles` is 1. */
 INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *const *states,
-                       const char *first, const char *second, const uint32_t count,
-                       const bool f32)
+                       bool tree, const char *first, const char *second, const uint32_t count,
+                       const uint32_t tiles, const bool f32)
 {
     const size_t bytes = f32 ? 64 : 32;
-    const float *query[SSI_ATTENTION_TILE];
-    __m512 low[SSI_ATTENTION_TILE], high[SSI_ATTENTION_TILE];
+    const float *query[SSI_ATTENTION_GROUP];
+    __m512 sum[SSI_ATTENTION_GROUP][2];
 #pragma GCC unroll 6
     for (uint32_t q = 0; q < count; q++) {
         query[q] = states[q]->query;
-        low[q] = high[q] = _mm512_setzero_ps();
+        sum[q][0] = sum[q][1] = _mm512_setzero_ps();
     }
     for (size_t d = 0; d < args->head_length; d++) {
-        __m512 key0 = load16(first + d * bytes, f32), key1 = load16(second + d * bytes, f32);
+        __m512 key0 = load16(first + d * bytes, f32), key1 = key0;
+        if (tiles == 2)
+            key1 = load16(second + d * bytes, f32);
 #pragma GCC unroll 6
         for (uint32_t q = 0; q < count; q++) {
             __m512 broadcast = _mm512_set1_ps(query[q][d]);
-            low[q] = _mm512_fmadd_ps(broadcast, key0, low[q]);
-            high[q] = _mm512_fmadd_ps(broadcast, key1, high[q]);
+            sum[q][0] = _mm512_fmadd_ps(broadcast, key0, sum[q][0]);
+            if (tiles == 2)
+                sum[q][1] = _mm512_fmadd_ps(broadcast, key1, sum[q][1]);
         }
     }
     __m512 scale = _mm512_set1_ps(args->scale);
 #pragma GCC unroll 6
     for (uint32_t q = 0; q < count; q++) {
-        _mm512_store_ps(states[q]->score, _mm512_mul_ps(low[q], scale));
-        _mm512_store_ps(states[q]->score + 16, _mm512_mul_ps(high[q], scale));
+        float *score = tree ? states[q]->lane : states[q]->score;
+        _mm512_store_ps(score, _mm512_mul_ps(sum[q][0], scale));
+        if (tiles == 2)
+            _mm512_store_ps(score + 16, _mm512_mul_ps(sum[q][1], scale));
     }
 }
 
@@ -47,8 +53,8 @@ INLINE void values_body(ssi_attention_state *const *states, const void *const *v
                         const uint32_t vectors, const bool f32)
 {
     const size_t bytes = f32 ? 64 : 32;
-    __m512 sum[SSI_ATTENTION_TILE][4], v[4];
-    const float *p[SSI_ATTENTION_TILE];
+    __m512 sum[SSI_ATTENTION_GROUP][4], v[4];
+    const float *p[SSI_ATTENTION_GROUP];
 #pragma GCC unroll 6
     for (uint32_t q = 0; q < count; q++) {
         p[q] = states[q]->score;
@@ -77,12 +83,16 @@ INLINE void values_body(ssi_attention_state *const *states, const void *const *v
 }
 
 INLINE void score_type(const ssi_attention_args *args, ssi_attention_state *const *states,
-                       const void *first, const void *second, const uint32_t count)
+                       bool tree, const void *first, const void *second, const uint32_t count)
 {
-    if (args->f32)
-        score_body(args, states, first, second, count, true);
+    if (args->f32 && second)
+        score_body(args, states, tree, first, second, count, 2, true);
+    else if (args->f32)
+        score_body(args, states, tree, first, second, count, 1, true);
+    else if (second)
+        score_body(args, states, tree, first, second, count, 2, false);
     else
-        score_body(args, states, first, second, count, false);
+        score_body(args, states, tree, first, second, count, 1, false);
 }
 
 INLINE void values_type(const ssi_attention_args *args, ssi_attention_state *const *states,
@@ -102,16 +112,16 @@ INLINE void values_type(const ssi_attention_args *args, ssi_attention_state *con
             values_body(states, value, begin, end, d, count, 1, false);
 }
 
-static void score_pair(const ssi_attention_args *args, ssi_attention_state *const *states,
-                       uint32_t count, const void *first, const void *second)
+static void score_tiles(const ssi_attention_args *args, ssi_attention_state *const *states,
+                        uint32_t count, bool tree, const void *first, const void *second)
 {
     switch (count) { /* literals, so that each case has its own registers */
-    case 1: score_type(args, states, first, second, 1); break;
-    case 2: score_type(args, states, first, second, 2); break;
-    case 3: score_type(args, states, first, second, 3); break;
-    case 4: score_type(args, states, first, second, 4); break;
-    case 5: score_type(args, states, first, second, 5); break;
-    default: score_type(args, states, first, second, 6);
+    case 1: score_type(args, states, tree, first, second, 1); break;
+    case 2: score_type(args, states, tree, first, second, 2); break;
+    case 3: score_type(args, states, tree, first, second, 3); break;
+    case 4: score_type(args, states, tree, first, second, 4); break;
+    case 5: score_type(args, states, tree, first, second, 5); break;
+    default: score_type(args, states, tree, first, second, 6);
     }
 }
 
