@@ -147,7 +147,7 @@ static void softmax_block(ssi_attention_state *state, uint32_t head_length)
     }
     __m256 shift = _mm256_set1_ps(state->largest);
     for (int k = 0; k < 4; k++) {
-        p[k] = exp_avx2(_mm256_sub_ps(p[k], shift));
+        p[k] = exp_below_avx2(_mm256_sub_ps(p[k], shift));
         _mm256_store_ps(state->score + 8 * k, p[k]);
     }
     state->sum += reduce16_avx2(_mm256_add_ps(p[0], p[2]), _mm256_add_ps(p[1], p[3]));

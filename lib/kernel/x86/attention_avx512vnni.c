@@ -152,8 +152,8 @@ static void softmax_block(ssi_attention_state *state, uint32_t head_length)
         state->largest = largest;
     }
     __m512 shift = _mm512_set1_ps(state->largest);
-    low = exp_avx512(_mm512_sub_ps(low, shift));
-    high = exp_avx512(_mm512_sub_ps(high, shift));
+    low = exp_below_avx512(_mm512_sub_ps(low, shift));
+    high = exp_below_avx512(_mm512_sub_ps(high, shift));
     _mm512_store_ps(state->score, low);
     _mm512_store_ps(state->score + 16, high);
     state->sum += reduce16_avx512(_mm512_add_ps(low, high));

@@ -29,6 +29,28 @@ static inline __m256 exp_avx2(__m256 x)
     return _mm256_blendv_ps(p, x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
 }
 
+/* The same bits for x <= 0, where nothing overflows: softmax. (A NaN stays one: MAXPS passes on its
+ * second operand.) */
+static inline __m256 exp_below_avx2(__m256 x)
+{
+    const __m256 lowest = _mm256_set1_ps(SSI_EXP_LOWEST), one = _mm256_set1_ps(1.0f);
+    const __m256 rounder = _mm256_set1_ps(SSI_EXP_ROUNDER);
+    __m256 clamped = _mm256_max_ps(lowest, x);
+    __m256 rounded = _mm256_fmadd_ps(clamped, _mm256_set1_ps(SSI_EXP_LOG2_E), rounder);
+    __m256 n = _mm256_sub_ps(rounded, rounder);
+    __m256 r = _mm256_fmadd_ps(n, _mm256_set1_ps(-SSI_EXP_LN2_HIGH), clamped);
+    r = _mm256_fmadd_ps(n, _mm256_set1_ps(-SSI_EXP_LN2_LOW), r);
+    __m256 p = _mm256_fmadd_ps(_mm256_set1_ps(SSI_EXP_C6), r, _mm256_set1_ps(SSI_EXP_C5));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(SSI_EXP_C4));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(SSI_EXP_C3));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(SSI_EXP_C2));
+    p = _mm256_fmadd_ps(p, r, one);
+    p = _mm256_fmadd_ps(p, r, one);
+    __m256i shift = _mm256_slli_epi32(_mm256_castps_si256(rounded), 23);
+    p = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), shift));
+    return _mm256_andnot_ps(_mm256_cmp_ps(x, lowest, _CMP_LT_OQ), p);
+}
+
 /* The tree of reduce_ref.h over lanes 0..7 in `low`, 8..15 in `high`. */
 static inline float reduce16_avx2(__m256 low, __m256 high)
 {
