@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Help, wrong usage (2), and errors (1): one line on stderr that names the thing. */
+#include "cli_run.h"
+
+static const char *const commands[] = {"generate", "chat",       "info",      "bench",
+                                       "perplexity", "tokenize", "detokenize"};
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+static void help_is_there_for_everything(void **state)
+{
+    (void)state;
+    cli_result all = cli_run("--help");
+    cli_done(&all);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        cli_result one = cli_run(commands[i], "--help");
+        cli_result same = cli_run(commands[i], "-h");
+        cli_done(&one);
+        assert_non_null(strstr(all.out, commands[i]));
+        assert_non_null(strstr(one.out, "usage: specstream"));
+        assert_string_equal(one.out, same.out);
+        cli_free(&one);
+        cli_free(&same);
+    }
+    cli_free(&all);
+    cli_result version = cli_run("--version");
+    cli_done(&version);
+    assert_int_equal(strncmp(version.out, "specstream ", 11), 0);
+    cli_free(&version);
+}
+
+static void wrong_usage_is_told_apart(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arguments[8];
+        const char *words;
+    } wrong[] = {
+        {{NULL}, "no command"},
+        {{"dance"}, "dance"},
+        {{"generate"}, "-m"},
+        {{"generate", "-m"}, "-m"},
+        {{"generate", "-m", SMALL_MODEL}, "-p"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "-f", "b"}, "-p"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--bogus"}, "--bogus"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "more"}, "more"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "-n", "-1"}, "-n"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "-n", "12x"}, "12x"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "-n", ""}, "-n"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "-n", "99999999999"}, "-n"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--temp", "nan"}, "--temp"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--temp=-1"}, "--temp"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--top-p", "1.5"}, "--top-p"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--seed", "18446744073709551616"}, "--seed"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--cpu", "sse"}, "portable"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--kv", "q8"}, "f16"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--threads", "257"}, "256"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--json=1"}, "--json"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--prefill-chunk", "1025"}, "1024"},
+        {{"chat"}, "-m"},
+        {{"chat", "-m", SMALL_MODEL, "hello"}, "hello"},
+        {{"info"}, "MODEL"},
+        {{"info", "a", "b"}, "b"},
+        {{"bench"}, "-m"},
+        {{"perplexity", "-m", SMALL_MODEL}, "-f"},
+        {{"perplexity", "-m", SMALL_MODEL, "-f", "a", "-c", "3"}, "-c"},
+        {{"tokenize"}, "-m"},
+        {{"detokenize"}, "-m"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cli_result result = cli_run_with("", 0, wrong[i].arguments);
+        cli_failed(&result, 2, wrong[i].words);
+        cli_free(&result);
+    }
+}
+
+static void what_cannot_be_read_is_named(void **state)
+{
+    (void)state;
+    const char *broken = cli_write("broken.gguf", "GGUF\3\0\0\0", 8);
+    cli_result results[] = {
+        cli_run("generate", "-m", "no/such.gguf", "-p", "a"),
+        cli_run("info", "no/such.gguf"),
+        cli_run("bench", "-m", "no/such.gguf"),
+        cli_run("tokenize", "-m", "no/such.gguf"),
+        cli_run("generate", "-m", SMALL_MODEL, "-f", "no/such.txt"),
+        cli_run("generate", "-m", SMALL_MODEL, "--prompts", "no/such.jsonl"),
+        cli_run("perplexity", "-m", SMALL_MODEL, "-f", "no/such.txt"),
+        cli_run("info", broken),
+        cli_run("info", "tests"),
+    };
+    static const char *const words[] = {
+        "no/such.gguf", "no/such.gguf",  "no/such.gguf", "no/such.gguf", "no/such.txt",
+        "no/such.jsonl", "no/such.txt", "broken.gguf",  "tests",
+    };
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+        cli_failed(&results[i], 1, words[i]);
+        cli_free(&results[i]);
+    }
+}
+
+static void a_full_disk_is_an_error_and_a_closed_pipe_is_not(void **state)
+{
+    (void)state;
+    static const char *const arguments[][9] = {
+        {"generate", "-m", SMALL_MODEL, "-p", "Once", "-n", "40"},
+        {"generate", "-m", SMALL_MODEL, "-p", "Once", "-n", "40", "--json"},
+        {"info", SMALL_MODEL},
+        {"--help"},
+        {"generate", "--help"},
+        {"tokenize", "-m", SMALL_MODEL},
+    };
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
+        int full = open("/dev/full", O_WRONLY), null = open("/dev/null", O_RDONLY), ends[2];
+        FILE *error = tmpfile();
+        size_t bytes;
+        assert_int_equal(cli_wait(cli_start(arguments[i], null, full, fileno(error))), 1);
+        char *text = cli_read(error, &bytes);
+        assert_non_null(strstr(text, "standard output"));
+        free(text);
+
+        assert_int_equal(pipe(ends), 0);
+        close(ends[0]);
+        error = tmpfile();
+        assert_int_equal(cli_wait(cli_start(arguments[i], null, ends[1], fileno(error))), 0);
+        text = cli_read(error, &bytes);
+        assert_string_equal(text, "");
+        free(text);
+        close(ends[1]);
+        close(full);
+        close(null);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(help_is_there_for_everything),
+        cmocka_unit_test(wrong_usage_is_told_apart),
+        cmocka_unit_test(what_cannot_be_read_is_named),
+        cmocka_unit_test(a_full_disk_is_an_error_and_a_closed_pipe_is_not),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
