@@ -4,6 +4,7 @@
 #include "kernel/attention_scratch.h"
 #include "kernel/kernel_list.h"
 #include "kernel/x86/exp_avx2.h"
+#include "kernel/x86/unroll.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -21,14 +22,14 @@ INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *cons
     const size_t bytes = f32 ? 32 : 16;
     const float *query[SSI_ATTENTION_GROUP];
     __m256 low[SSI_ATTENTION_GROUP], high[SSI_ATTENTION_GROUP];
-#pragma GCC unroll 6
+SSI_UNROLL
     for (uint32_t q = 0; q < count; q++) {
         query[q] = states[q]->query;
         low[q] = high[q] = _mm256_setzero_ps();
     }
     for (size_t d = 0; d < args->head_length; d++) {
         __m256 key0 = load8(key + 2 * d * bytes, f32), key1 = load8(key + (2 * d + 1) * bytes, f32);
-#pragma GCC unroll 6
+SSI_UNROLL
         for (uint32_t q = 0; q < count; q++) {
             __m256 broadcast = _mm256_broadcast_ss(query[q] + d);
             low[q] = _mm256_fmadd_ps(broadcast, key0, low[q]);
@@ -36,7 +37,7 @@ INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *cons
         }
     }
     __m256 scale = _mm256_set1_ps(args->scale);
-#pragma GCC unroll 6
+SSI_UNROLL
     for (uint32_t q = 0; q < count; q++) {
         float *score = (tree ? states[q]->lane : states[q]->score) + place;
         _mm256_store_ps(score, _mm256_mul_ps(low[q], scale));
@@ -52,7 +53,7 @@ INLINE void values_body(ssi_attention_state *const *states, const void *const *v
     const size_t bytes = f32 ? 32 : 16;
     const float *p[SSI_ATTENTION_GROUP];
     __m256 low[SSI_ATTENTION_GROUP], high[SSI_ATTENTION_GROUP];
-#pragma GCC unroll 6
+SSI_UNROLL
     for (uint32_t q = 0; q < count; q++) {
         p[q] = states[q]->score;
         low[q] = _mm256_loadu_ps(states[q]->output + d);
@@ -61,14 +62,14 @@ INLINE void values_body(ssi_attention_state *const *states, const void *const *v
     for (size_t i = begin; i < end; i++) {
         const char *at = (const char *)value[i] + d / 8 * bytes;
         __m256 value0 = load8(at, f32), value1 = load8(at + bytes, f32);
-#pragma GCC unroll 6
+SSI_UNROLL
         for (uint32_t q = 0; q < count; q++) {
             __m256 broadcast = _mm256_broadcast_ss(p[q] + i);
             low[q] = _mm256_fmadd_ps(broadcast, value0, low[q]);
             high[q] = _mm256_fmadd_ps(broadcast, value1, high[q]);
         }
     }
-#pragma GCC unroll 6
+SSI_UNROLL
     for (uint32_t q = 0; q < count; q++) {
         _mm256_storeu_ps(states[q]->output + d, low[q]);
         _mm256_storeu_ps(states[q]->output + d + 8, high[q]);
@@ -133,6 +134,7 @@ INLINE float largest8(__m256 lane)
 static void softmax_block(ssi_attention_state *state, uint32_t head_length)
 {
     __m256 p[4];
+SSI_UNROLL
     for (int k = 0; k < 4; k++)
         p[k] = _mm256_load_ps(state->score + 8 * k);
     float largest = largest8(_mm256_max_ps(_mm256_max_ps(p[0], p[1]), _mm256_max_ps(p[2], p[3])));
@@ -146,6 +148,7 @@ static void softmax_block(ssi_attention_state *state, uint32_t head_length)
         state->largest = largest;
     }
     __m256 shift = _mm256_set1_ps(state->largest);
+SSI_UNROLL
     for (int k = 0; k < 4; k++) {
         p[k] = exp_below_avx2(_mm256_sub_ps(p[k], shift));
         _mm256_store_ps(state->score + 8 * k, p[k]);

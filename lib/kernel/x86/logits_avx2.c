@@ -3,6 +3,7 @@
 #include "kernel/kernel_list.h"
 #include "kernel/reduce_ref.h"
 #include "kernel/x86/exp_avx2.h"
+#include "kernel/x86/unroll.h"
 
 /* Two passes: the largest value, then where it first stands. In MAXPS the second operand wins when
  * the first is NaN, so a NaN is never the largest. */
@@ -11,10 +12,12 @@ uint32_t ssi_argmax__avx2(const float *values, uint32_t count, bool *finite)
     const __m256i exponent = _mm256_set1_epi32(0x7f800000);
     __m256 best[4];
     __m256i broken = _mm256_setzero_si256();
+SSI_UNROLL
     for (int k = 0; k < 4; k++)
         best[k] = _mm256_set1_ps(-INFINITY);
     uint32_t i = 0;
     for (; count - i >= 32; i += 32)
+SSI_UNROLL
         for (int k = 0; k < 4; k++) {
             __m256 v = _mm256_loadu_ps(values + i + 8 * k);
             __m256i masked = _mm256_and_si256(_mm256_castps_si256(v), exponent);
