@@ -17,8 +17,8 @@
 #include "kernel/kernel_list.h"
 #include "kernel/reduce_ref.h"
 
-/* Element 16 * d of `count` rows of lanes or elements: binary16 exactly to binary32, without a
- * branch, so that compilers use vectors. 2^112 moves the exponent; infinity needs its own. */
+/* binary16 to binary32, exactly, and without a branch, so that compilers use vectors: 2^112 moves the
+ * exponent; infinity needs its own. */
 static inline float widen(uint16_t half)
 {
     uint32_t sign = (uint32_t)(half & 0x8000u) << 16, rest = (uint32_t)(half & 0x7fffu) << 13;
@@ -55,11 +55,12 @@ static void load_key_lanes(const void *const key[SSI_ATTENTION_BLOCK], bool f32,
 
 /* Scores of places [begin, end); the others are -inf. */
 static void score_block(const ssi_attention_args *args, const ssi_attention_row *row,
-                        uint32_t block, uint32_t begin, uint32_t end, ssi_attention_state *state)
+                        uint32_t block, uint32_t begin, uint32_t end,
+                        ssi_attention_state *state)
 {
     const void *key[SSI_ATTENTION_BLOCK];
     for (uint32_t i = 0; i < SSI_ATTENTION_BLOCK; i++) {
-        bool seen = block + i >= begin && block + i < end; /* else any key will do: no one looks */
+        bool seen = block + i >= begin && block + i < end; /* else any key: no one looks */
         ssi_attention_place place = ssi_attention_find(args, row, seen ? block + i : begin);
         size_t tile = (size_t)(place.slot / 16) * args->head_length * 16;
         key[i] = ssi_attention_at(args, place.keys, tile + place.slot % 16);
@@ -116,7 +117,8 @@ static void attend_row(const ssi_attention_args *args, uint32_t row_index)
     uint32_t first = row->window_start / SSI_ATTENTION_BLOCK * SSI_ATTENTION_BLOCK;
     for (uint32_t block = first; block < count; block += SSI_ATTENTION_BLOCK) {
         uint32_t begin = block > row->window_start ? block : row->window_start;
-        uint32_t end = count - block < SSI_ATTENTION_BLOCK ? count : block + SSI_ATTENTION_BLOCK;
+        uint32_t end =
+            count - block < SSI_ATTENTION_BLOCK ? count : block + SSI_ATTENTION_BLOCK;
         if (begin >= end)
             break;
         score_block(args, row, block, begin, end, state);

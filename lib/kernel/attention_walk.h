@@ -28,9 +28,9 @@ typedef struct block_work {
     uint32_t position; /* of place 0 */
     uint32_t view_count;
     block_view view[SSI_ATTENTION_ROWS];
-    uint32_t begin, shared;  /* places all rows have in the cache: [begin, shared) */
+    uint32_t begin, shared; /* places all rows have in the cache: [begin, shared) */
     const void *value[SSI_ATTENTION_BLOCK]; /* of those */
-    const void *tile[2];     /* cached keys of places 0..15, 16..31; NULL: no row has any there */
+    const void *tile[2]; /* cached keys of places 0..15, 16..31; NULL: no row has any there */
     /* Tree tiles that some row needs: tile t in [first, end) of its area if bit t % 64 is set. */
     uint32_t tile_first[AREA_COUNT], tile_end[AREA_COUNT];
     uint64_t tile_used[AREA_COUNT];
@@ -235,8 +235,8 @@ static void attend(const ssi_attention_args *args)
 {
     ssi_attention_state *state = args->scratch;
     const uint32_t heads = args->heads_per_kv;
-    uint32_t first = UINT32_MAX, last = 0;              /* positions any row sees */
-    uint32_t whole_begin = 0, whole_end = UINT32_MAX;   /* and all rows, in the cache */
+    uint32_t first = UINT32_MAX, last = 0;            /* positions any row sees */
+    uint32_t whole_begin = 0, whole_end = UINT32_MAX; /* and all rows, in the cache */
     for (uint32_t r = 0; r < args->row_count; r++) {
         const ssi_attention_row *row = &args->rows[r];
         uint32_t count = row->cache_count + row->node_count + row->stream_count;

@@ -15,11 +15,11 @@
 
 #include "base/bytes.h"
 
-#define SSI_EXP_LOWEST -0x1.5d589ep+6f  /* the least x with e^x >= 2^-126 */
-#define SSI_EXP_HIGHEST 0x1.62e42ep+6f  /* the largest x with e^x finite */
+#define SSI_EXP_LOWEST -0x1.5d589ep+6f /* the least x with e^x >= 2^-126 */
+#define SSI_EXP_HIGHEST 0x1.62e42ep+6f /* the largest x with e^x finite */
 #define SSI_EXP_LOG2_E 0x1.715476p+0f
-#define SSI_EXP_ROUNDER 0x1.8p+23f      /* its low 9 bits are 0, so that bits << 23 leaves n */
-#define SSI_EXP_LN2_HIGH 0x1.62e4p-1f   /* 15 bits: n * it is exact */
+#define SSI_EXP_ROUNDER 0x1.8p+23f    /* its low 9 bits are 0, so that bits << 23 leaves n */
+#define SSI_EXP_LN2_HIGH 0x1.62e4p-1f /* 15 bits: n * it is exact */
 #define SSI_EXP_LN2_LOW 0x1.7f7d1cp-20f
 /* Minimax of (e^r - 1 - r) / r^2 on |r| <= ln 2 / 2, relative to e^r: 3.1e-9. */
 #define SSI_EXP_C2 0x1.fffffcp-2f

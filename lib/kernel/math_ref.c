@@ -86,7 +86,8 @@ void ssi_sincosf(double angle, float *sine, float *cosine)
 /* log(base) as high + low, about 2^-60 relative: atanh's series in s = (m - 1) / (m + 1). */
 static void log_in_two(double base, double *high, double *low)
 {
-    const double ln2_high = 0x1.62e42p-1, ln2_low = 0x1.fdf473de6af28p-22; /* 21 bits; the rest */
+    const double ln2_high = 0x1.62e42p-1; /* 21 bits: e * it is exact */
+    const double ln2_low = 0x1.fdf473de6af28p-22;
     uint64_t bits;
     memcpy(&bits, &base, sizeof bits);
     const uint64_t root_half = 0x3fe6a09e667f3bcdu; /* sqrt(1/2) */

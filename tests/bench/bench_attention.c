@@ -40,7 +40,8 @@ static void *random_area(size_t count, bool f32)
 {
     float *values = random_floats(count);
     if (!f32)
-        ssi_to_f16__ref(values, (uint32_t)count, (uint16_t *)values); /* in place: never overtakes */
+        ssi_to_f16__ref(values, (uint32_t)count,
+                        (uint16_t *)values); /* in place: never overtakes */
     return values;
 }
 
@@ -124,7 +125,8 @@ static void bench(const char *name, size_t member, void (*run)(void (*)(void), v
             best[i] = each < best[i] ? each : best[i];
         }
     for (uint32_t i = 0; i < count; i++) {
-        printf("{\"case\":\"%s\",\"kernel\":\"%s\",\"us\":%.3f", name, entries[i]->name, best[i]);
+        printf("{\"case\":\"%s\",\"kernel\":\"%s\",\"us\":%.3f", name, entries[i]->name,
+               best[i]);
         if (multiply_adds > 0.0)
             printf(",\"gfma_per_s\":%.1f", multiply_adds / best[i] * 1e-3);
         printf("}\n");
@@ -148,7 +150,8 @@ static void bench_attention(const workload *load, const float *queries, float *o
                                   .query_stride = HEAD * HEADS,
                                   .output = outputs,
                                   .output_stride = HEAD * HEADS};
-    c.args.scratch = aligned_alloc(64, (ssi_attention_scratch_bytes(HEAD, HEADS) + 63) / 64 * 64);
+    c.args.scratch =
+        aligned_alloc(64, (ssi_attention_scratch_bytes(HEAD, HEADS) + 63) / 64 * 64);
     for (uint32_t i = 0; i < 64; i++)
         c.nodes[i] = (uint16_t)i;
     double pairs = 0.0;

@@ -22,14 +22,15 @@ INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *cons
     const size_t bytes = f32 ? 32 : 16;
     const float *query[SSI_ATTENTION_GROUP];
     __m256 low[SSI_ATTENTION_GROUP], high[SSI_ATTENTION_GROUP];
-SSI_UNROLL
+    SSI_UNROLL
     for (uint32_t q = 0; q < count; q++) {
         query[q] = states[q]->query;
         low[q] = high[q] = _mm256_setzero_ps();
     }
     for (size_t d = 0; d < args->head_length; d++) {
-        __m256 key0 = load8(key + 2 * d * bytes, f32), key1 = load8(key + (2 * d + 1) * bytes, f32);
-SSI_UNROLL
+        __m256 key0 = load8(key + 2 * d * bytes, f32),
+               key1 = load8(key + (2 * d + 1) * bytes, f32);
+        SSI_UNROLL
         for (uint32_t q = 0; q < count; q++) {
             __m256 broadcast = _mm256_broadcast_ss(query[q] + d);
             low[q] = _mm256_fmadd_ps(broadcast, key0, low[q]);
@@ -37,7 +38,7 @@ SSI_UNROLL
         }
     }
     __m256 scale = _mm256_set1_ps(args->scale);
-SSI_UNROLL
+    SSI_UNROLL
     for (uint32_t q = 0; q < count; q++) {
         float *score = (tree ? states[q]->lane : states[q]->score) + place;
         _mm256_store_ps(score, _mm256_mul_ps(low[q], scale));
@@ -53,7 +54,7 @@ INLINE void values_body(ssi_attention_state *const *states, const void *const *v
     const size_t bytes = f32 ? 32 : 16;
     const float *p[SSI_ATTENTION_GROUP];
     __m256 low[SSI_ATTENTION_GROUP], high[SSI_ATTENTION_GROUP];
-SSI_UNROLL
+    SSI_UNROLL
     for (uint32_t q = 0; q < count; q++) {
         p[q] = states[q]->score;
         low[q] = _mm256_loadu_ps(states[q]->output + d);
@@ -62,14 +63,14 @@ SSI_UNROLL
     for (size_t i = begin; i < end; i++) {
         const char *at = (const char *)value[i] + d / 8 * bytes;
         __m256 value0 = load8(at, f32), value1 = load8(at + bytes, f32);
-SSI_UNROLL
+        SSI_UNROLL
         for (uint32_t q = 0; q < count; q++) {
             __m256 broadcast = _mm256_broadcast_ss(p[q] + i);
             low[q] = _mm256_fmadd_ps(broadcast, value0, low[q]);
             high[q] = _mm256_fmadd_ps(broadcast, value1, high[q]);
         }
     }
-SSI_UNROLL
+    SSI_UNROLL
     for (uint32_t q = 0; q < count; q++) {
         _mm256_storeu_ps(states[q]->output + d, low[q]);
         _mm256_storeu_ps(states[q]->output + d + 8, high[q]);
@@ -134,10 +135,11 @@ INLINE float largest8(__m256 lane)
 static void softmax_block(ssi_attention_state *state, uint32_t head_length)
 {
     __m256 p[4];
-SSI_UNROLL
+    SSI_UNROLL
     for (int k = 0; k < 4; k++)
         p[k] = _mm256_load_ps(state->score + 8 * k);
-    float largest = largest8(_mm256_max_ps(_mm256_max_ps(p[0], p[1]), _mm256_max_ps(p[2], p[3])));
+    float largest =
+        largest8(_mm256_max_ps(_mm256_max_ps(p[0], p[1]), _mm256_max_ps(p[2], p[3])));
     if (largest > state->largest) {
         float c = ssi_exp_ref(state->largest - largest);
         state->sum *= c;
@@ -148,7 +150,7 @@ SSI_UNROLL
         state->largest = largest;
     }
     __m256 shift = _mm256_set1_ps(state->largest);
-SSI_UNROLL
+    SSI_UNROLL
     for (int k = 0; k < 4; k++) {
         p[k] = exp_below_avx2(_mm256_sub_ps(p[k], shift));
         _mm256_store_ps(state->score + 8 * k, p[k]);

@@ -21,7 +21,7 @@ INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *cons
     const size_t bytes = f32 ? 64 : 32;
     const float *query[SSI_ATTENTION_GROUP];
     __m512 sum[SSI_ATTENTION_GROUP][2];
-SSI_UNROLL
+    SSI_UNROLL
     for (uint32_t q = 0; q < count; q++) {
         query[q] = states[q]->query;
         sum[q][0] = sum[q][1] = _mm512_setzero_ps();
@@ -30,7 +30,7 @@ SSI_UNROLL
         __m512 key0 = load16(first + d * bytes, f32), key1 = key0;
         if (tiles == 2)
             key1 = load16(second + d * bytes, f32);
-SSI_UNROLL
+        SSI_UNROLL
         for (uint32_t q = 0; q < count; q++) {
             __m512 broadcast = _mm512_set1_ps(query[q][d]);
             sum[q][0] = _mm512_fmadd_ps(broadcast, key0, sum[q][0]);
@@ -39,7 +39,7 @@ SSI_UNROLL
         }
     }
     __m512 scale = _mm512_set1_ps(args->scale);
-SSI_UNROLL
+    SSI_UNROLL
     for (uint32_t q = 0; q < count; q++) {
         float *score = tree ? states[q]->lane : states[q]->score;
         _mm512_store_ps(score, _mm512_mul_ps(sum[q][0], scale));
@@ -56,31 +56,31 @@ INLINE void values_body(ssi_attention_state *const *states, const void *const *v
     const size_t bytes = f32 ? 64 : 32;
     __m512 sum[SSI_ATTENTION_GROUP][4], v[4];
     const float *p[SSI_ATTENTION_GROUP];
-SSI_UNROLL
+    SSI_UNROLL
     for (uint32_t q = 0; q < count; q++) {
         p[q] = states[q]->score;
-SSI_UNROLL
+        SSI_UNROLL
         for (uint32_t k = 0; k < vectors; k++)
             sum[q][k] = _mm512_loadu_ps(states[q]->output + d + 16 * k);
     }
     for (size_t i = begin; i < end; i++) {
         const char *at = (const char *)value[i] + d / 16 * bytes;
-SSI_UNROLL
+        SSI_UNROLL
         for (uint32_t k = 0; k < vectors; k++)
             v[k] = load16(at + k * bytes, f32);
-SSI_UNROLL
+        SSI_UNROLL
         for (uint32_t q = 0; q < count; q++) {
             __m512 broadcast = _mm512_set1_ps(p[q][i]);
-SSI_UNROLL
+            SSI_UNROLL
             for (uint32_t k = 0; k < vectors; k++)
                 sum[q][k] = _mm512_fmadd_ps(broadcast, v[k], sum[q][k]);
         }
     }
-SSI_UNROLL
+    SSI_UNROLL
     for (uint32_t q = 0; q < count; q++)
-SSI_UNROLL
-        for (uint32_t k = 0; k < vectors; k++)
-            _mm512_storeu_ps(states[q]->output + d + 16 * k, sum[q][k]);
+        SSI_UNROLL
+    for (uint32_t k = 0; k < vectors; k++)
+        _mm512_storeu_ps(states[q]->output + d + 16 * k, sum[q][k]);
 }
 
 INLINE void score_type(const ssi_attention_args *args, ssi_attention_state *const *states,

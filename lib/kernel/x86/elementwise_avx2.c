@@ -18,8 +18,8 @@ void ssi_to_f16__avx2(const float *values, uint32_t count, uint16_t *halves)
 {
     uint32_t i = 0;
     for (; count - i >= 8; i += 8)
-        _mm_storeu_si128((__m128i *)(halves + i),
-                         _mm256_cvtps_ph(_mm256_loadu_ps(values + i), _MM_FROUND_TO_NEAREST_INT));
+        _mm_storeu_si128((__m128i *)(halves + i), _mm256_cvtps_ph(_mm256_loadu_ps(values + i),
+                                                                  _MM_FROUND_TO_NEAREST_INT));
     for (; i < count; i++)
         halves[i] = ssi_f16_from_float(values[i]);
 }

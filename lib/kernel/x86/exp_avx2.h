@@ -9,9 +9,11 @@
 
 static inline __m256 exp_avx2(__m256 x)
 {
-    const __m256 lowest = _mm256_set1_ps(SSI_EXP_LOWEST), highest = _mm256_set1_ps(SSI_EXP_HIGHEST);
+    const __m256 lowest = _mm256_set1_ps(SSI_EXP_LOWEST),
+                 highest = _mm256_set1_ps(SSI_EXP_HIGHEST);
     const __m256 rounder = _mm256_set1_ps(SSI_EXP_ROUNDER), one = _mm256_set1_ps(1.0f);
-    __m256 clamped = _mm256_min_ps(_mm256_max_ps(x, lowest), highest); /* NaN: the second operand */
+    __m256 clamped =
+        _mm256_min_ps(_mm256_max_ps(x, lowest), highest); /* NaN: the second operand */
     __m256 rounded = _mm256_fmadd_ps(clamped, _mm256_set1_ps(SSI_EXP_LOG2_E), rounder);
     __m256 n = _mm256_sub_ps(rounded, rounder);
     __m256 r = _mm256_fmadd_ps(n, _mm256_set1_ps(-SSI_EXP_LN2_HIGH), clamped);

@@ -9,9 +9,11 @@
 
 static inline __m512 exp_avx512(__m512 x)
 {
-    const __m512 lowest = _mm512_set1_ps(SSI_EXP_LOWEST), highest = _mm512_set1_ps(SSI_EXP_HIGHEST);
+    const __m512 lowest = _mm512_set1_ps(SSI_EXP_LOWEST),
+                 highest = _mm512_set1_ps(SSI_EXP_HIGHEST);
     const __m512 rounder = _mm512_set1_ps(SSI_EXP_ROUNDER), one = _mm512_set1_ps(1.0f);
-    __m512 clamped = _mm512_min_ps(_mm512_max_ps(x, lowest), highest); /* NaN: the second operand */
+    __m512 clamped =
+        _mm512_min_ps(_mm512_max_ps(x, lowest), highest); /* NaN: the second operand */
     __m512 rounded = _mm512_fmadd_ps(clamped, _mm512_set1_ps(SSI_EXP_LOG2_E), rounder);
     __m512 n = _mm512_sub_ps(rounded, rounder);
     __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-SSI_EXP_LN2_HIGH), clamped);
@@ -25,7 +27,8 @@ static inline __m512 exp_avx512(__m512 x)
     __m512i shift = _mm512_slli_epi32(_mm512_castps_si512(rounded), 23);
     p = _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), shift));
     p = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, lowest, _CMP_NLT_UQ), p);
-    p = _mm512_mask_mov_ps(p, _mm512_cmp_ps_mask(x, highest, _CMP_GT_OQ), _mm512_set1_ps(INFINITY));
+    p = _mm512_mask_mov_ps(p, _mm512_cmp_ps_mask(x, highest, _CMP_GT_OQ),
+                           _mm512_set1_ps(INFINITY));
     return _mm512_mask_mov_ps(p, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
 }
 

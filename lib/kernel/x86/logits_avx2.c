@@ -12,18 +12,18 @@ uint32_t ssi_argmax__avx2(const float *values, uint32_t count, bool *finite)
     const __m256i exponent = _mm256_set1_epi32(0x7f800000);
     __m256 best[4];
     __m256i broken = _mm256_setzero_si256();
-SSI_UNROLL
+    SSI_UNROLL
     for (int k = 0; k < 4; k++)
         best[k] = _mm256_set1_ps(-INFINITY);
     uint32_t i = 0;
     for (; count - i >= 32; i += 32)
-SSI_UNROLL
-        for (int k = 0; k < 4; k++) {
-            __m256 v = _mm256_loadu_ps(values + i + 8 * k);
-            __m256i masked = _mm256_and_si256(_mm256_castps_si256(v), exponent);
-            broken = _mm256_or_si256(broken, _mm256_cmpeq_epi32(masked, exponent));
-            best[k] = _mm256_max_ps(v, best[k]);
-        }
+        SSI_UNROLL
+    for (int k = 0; k < 4; k++) {
+        __m256 v = _mm256_loadu_ps(values + i + 8 * k);
+        __m256i masked = _mm256_and_si256(_mm256_castps_si256(v), exponent);
+        broken = _mm256_or_si256(broken, _mm256_cmpeq_epi32(masked, exponent));
+        best[k] = _mm256_max_ps(v, best[k]);
+    }
     float lane[8], largest = -INFINITY;
     best[0] = _mm256_max_ps(_mm256_max_ps(best[0], best[1]), _mm256_max_ps(best[2], best[3]));
     _mm256_storeu_ps(lane, best[0]);
@@ -57,7 +57,8 @@ float ssi_exp_sum__avx2(const float *values, uint32_t count, float largest)
     uint32_t i = 0;
     for (; count - i >= 16; i += 16) {
         low = _mm256_add_ps(low, exp_avx2(_mm256_sub_ps(_mm256_loadu_ps(values + i), shift)));
-        high = _mm256_add_ps(high, exp_avx2(_mm256_sub_ps(_mm256_loadu_ps(values + i + 8), shift)));
+        high = _mm256_add_ps(high,
+                             exp_avx2(_mm256_sub_ps(_mm256_loadu_ps(values + i + 8), shift)));
     }
     float lane[16];
     _mm256_storeu_ps(lane, low);

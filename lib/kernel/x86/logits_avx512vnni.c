@@ -9,10 +9,12 @@ float ssi_exp_sum__avx512vnni(const float *values, uint32_t count, float largest
     __m512 lane = _mm512_setzero_ps();
     uint32_t i = 0;
     for (; count - i >= 16; i += 16)
-        lane = _mm512_add_ps(lane, exp_avx512(_mm512_sub_ps(_mm512_loadu_ps(values + i), shift)));
+        lane =
+            _mm512_add_ps(lane, exp_avx512(_mm512_sub_ps(_mm512_loadu_ps(values + i), shift)));
     if (i < count) {
         __mmask16 here = (__mmask16)((1u << (count - i)) - 1);
-        __m512 power = exp_avx512(_mm512_sub_ps(_mm512_maskz_loadu_ps(here, values + i), shift));
+        __m512 power =
+            exp_avx512(_mm512_sub_ps(_mm512_maskz_loadu_ps(here, values + i), shift));
         lane = _mm512_mask_add_ps(lane, here, lane, power);
     }
     return reduce16_avx512(lane);

@@ -22,8 +22,8 @@ static uint32_t rotate_interleaved(float *head, const float *cosine, const float
     return i;
 }
 
-static uint32_t rotate_split(float *first, float *second, const float *cosine, const float *sine,
-                             uint32_t pair_count)
+static uint32_t rotate_split(float *first, float *second, const float *cosine,
+                             const float *sine, uint32_t pair_count)
 {
     uint32_t i = 0;
     for (; pair_count - i >= 8; i += 8) {
