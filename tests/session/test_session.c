@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "session_fixture.h"
+#include "support/session_fixture.h"
 
 enum { ROOM = 256 };
 

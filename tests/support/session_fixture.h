@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The small real model and sessions on it. Include after cmocka.h. */
-#ifndef TESTS_SESSION_SESSION_FIXTURE_H
-#define TESTS_SESSION_SESSION_FIXTURE_H
+#ifndef TEST_SESSION_FIXTURE_H
+#define TEST_SESSION_FIXTURE_H
 
 #include <stdio.h>
 #include <stdlib.h>

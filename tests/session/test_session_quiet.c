@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Prefills and steps make no system call but futex and the clock: under a filter that kills the
+ * process for any other. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "support/session_fixture.h"
+
+#if defined(__linux__) && defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) &&             \
+    !defined(__SANITIZE_THREAD__)
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { UNAVAILABLE = 77 };
+
+#define ALLOW(number)                                                                          \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1),                                       \
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+
+/* On every thread of the process. */
+static bool forbid_system_calls(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        ALLOW(SYS_futex),
+        ALLOW(SYS_clock_gettime),
+        ALLOW(SYS_exit_group),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+    };
+    struct sock_fprog filter = {sizeof code / sizeof *code, code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter) == 0;
+}
+
+/* In the child: 0 when all went well. */
+static int decode_quietly(void)
+{
+    ss_model *model = open_model();
+    ss_session_params params = small_params();
+    ss_sampler_params sampler;
+    const char *const stops[] = {"not in this story"};
+    int32_t story[256];
+    size_t count = story_tokens(model, story, 256);
+    params.thread_count = 3;
+    params.on_full = SS_ON_FULL_SLIDE;
+    params.context_length = (uint32_t)count + 20;
+    ss_session *session = open_session_with(model, &params);
+    ssi_sampler_params_default(&sampler);
+    sampler.temperature = 0.8f;
+    sampler.top_p = 0.9f;
+    sampler.repetition_penalty = 1.1f;
+    sampler.ignore_end = true;
+    if (ssi_session_set_sampler(session, &sampler, NULL) != SS_OK ||
+        ssi_session_set_stops(session, stops, 1, NULL) != SS_OK)
+        return 1;
+    if (!forbid_system_calls())
+        return UNAVAILABLE;
+    if (ssi_session_prefill(session, story, count, NULL) != SS_OK)
+        return 1;
+    for (int i = 0; i < 50; i++) { /* slides on the way */
+        ss_step step = {.struct_size = sizeof step};
+        if (ssi_session_step(session, 0, &step, NULL) != SS_OK)
+            return 1;
+    }
+    return 0;
+}
+
+static void steps_make_no_system_call_but_futex_and_clock(void **state)
+{
+    int status;
+    (void)state;
+    test_needs(SMALL_MODEL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(decode_quietly());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == UNAVAILABLE) {
+        print_message("skipped: needs seccomp filters\n");
+        skip();
+    }
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+#else
+static void steps_make_no_system_call_but_futex_and_clock(void **state)
+{
+    (void)state;
+    print_message("skipped: needs Linux on x86-64, without sanitizers\n");
+    skip();
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_make_no_system_call_but_futex_and_clock),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
