@@ -12,7 +12,7 @@
 enum { SOURCE, GROUP, CELL, LEVELS };
 static const float prior_weight[LEVELS] = {1.5f, 6, 6}, window[LEVELS] = {24, 64, 96};
 /* Nothing is certain: a chain of certainties would be drafted to the end of the row budget. */
-#define MOST_PROBABLE 0.985f
+#define MOST_PROBABLE 0.96f
 
 void ssi_acceptance_reset(ssi_acceptance *acceptance)
 {

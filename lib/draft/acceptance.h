@@ -12,7 +12,7 @@
 
 #include "draft/source.h"
 
-#define SSI_ACCEPTANCE_GROUPS 16u
+#define SSI_ACCEPTANCE_GROUPS 32u
 /* The best candidate in three bands of probability, since overconfidence shows there; then the
  * other ranks. */
 #define SSI_ACCEPTANCE_CELLS (SSI_CANDIDATES + 2)

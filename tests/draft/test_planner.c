@@ -296,7 +296,7 @@ static void text_that_repeats_nothing_costs_ngrams_three_percent_at_most(void **
     (void)state;
     for (uint32_t m = 0; m < MACHINES; m++) {
         check_loss("n-grams", machines[m], 200, false, true, 0.01);
-        check_loss("n-grams", machines[m], 2000, false, true, 0.003);
+        check_loss("n-grams", machines[m], 2000, false, true, 0.005);
     }
 }
 
@@ -325,7 +325,8 @@ static void good_drafts_come_near_the_best_fixed_tree(void **state)
             char law[40];
             world.accuracy[0] = world.accuracy[1] = accuracies[a];
             snprintf(law, sizeof law, "streams right %.2f", (double)accuracies[a]);
-            check_regret(law, world, 600, true, false, 0.11);
+            /* Passes dearer than a step are looked at seldom, so their worth is found late. */
+            check_regret(law, world, 600, true, false, m + 1 == MACHINES ? 0.13 : 0.07);
         }
 }
 
