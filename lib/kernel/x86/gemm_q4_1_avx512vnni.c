@@ -9,5 +9,6 @@ tile(const ssi_matrix *weight, uint32_t group, const ssi_activation *x, uint32_t
 }
 
 #define SSI_TILE tile
+#define SSI_ROWS_MAX 16
 #define SSI_GEMM ssi_gemm_q8_q4_1_16x16c4__avx512vnni
 #include "kernel/x86/gemm_rows.h"

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* F32, F16 and BF16 matrices times a few rows of floats: 16 lanes, one per weight row, each a
+ * chain of fused multiply-adds over the columns. The rows of a tile are independent chains; with
+ * one row a chain's four cycles a column still ask for more bytes than memory gives. */
+#include <immintrin.h>
+
+#include "kernel/kernel_list.h"
+#include "kernel/x86/unroll.h"
+
+static inline __attribute__((always_inline)) __m512 load_lanes(const void *plane, ssi_type type,
+                                                               size_t at)
+{
+    if (type == SSI_TYPE_F32)
+        return _mm512_load_ps((const float *)plane + at);
+    __m256i halves = _mm256_load_si256((const __m256i *)((const uint16_t *)plane + at));
+    if (type == SSI_TYPE_F16)
+        return _mm512_cvtph_ps(halves);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+
+static inline __attribute__((always_inline)) void
+tile(const ssi_matrix *weight, ssi_type type, uint32_t group, const ssi_activation *x,
+     uint32_t row, uint32_t rows, float *y, size_t y_stride)
+{
+    const size_t columns = weight->columns, first = group * columns * SSI_GROUP;
+    const float *values = x->values + row * x->value_stride;
+    __m512 acc[16];
+
+    SSI_UNROLL
+    for (uint32_t r = 0; r < rows; r++)
+        acc[r] = _mm512_setzero_ps();
+    for (size_t column = 0; column < columns; column++) {
+        __m512 w = load_lanes(weight->plane[0], type, first + column * SSI_GROUP);
+        SSI_UNROLL
+        for (uint32_t r = 0; r < rows; r++)
+            acc[r] = _mm512_fmadd_ps(w, _mm512_set1_ps(values[r * x->value_stride + column]),
+                                     acc[r]);
+    }
+    SSI_UNROLL
+    for (uint32_t r = 0; r < rows; r++)
+        _mm512_store_ps(y + r * y_stride, acc[r]);
+}
+
+static inline __attribute__((always_inline)) void
+tile_f32(const ssi_matrix *weight, uint32_t group, const ssi_activation *x, uint32_t row,
+         uint32_t rows, float *y, size_t y_stride)
+{
+    tile(weight, SSI_TYPE_F32, group, x, row, rows, y, y_stride);
+}
+
+static inline __attribute__((always_inline)) void
+tile_f16(const ssi_matrix *weight, uint32_t group, const ssi_activation *x, uint32_t row,
+         uint32_t rows, float *y, size_t y_stride)
+{
+    tile(weight, SSI_TYPE_F16, group, x, row, rows, y, y_stride);
+}
+
+static inline __attribute__((always_inline)) void
+tile_bf16(const ssi_matrix *weight, uint32_t group, const ssi_activation *x, uint32_t row,
+          uint32_t rows, float *y, size_t y_stride)
+{
+    tile(weight, SSI_TYPE_BF16, group, x, row, rows, y, y_stride);
+}
+
+#define SSI_GEMM ssi_gemm_f32_f32_16x16__avx512vnni
+#define SSI_TILE tile_f32
+#define SSI_ROWS_MAX 16
+#include "kernel/x86/gemm_rows.h"
+
+#define SSI_GEMM ssi_gemm_f32_f16_16x16__avx512vnni
+#define SSI_TILE tile_f16
+#define SSI_ROWS_MAX 16
+#include "kernel/x86/gemm_rows.h"
+
+#define SSI_GEMM ssi_gemm_f32_bf16_16x16__avx512vnni
+#define SSI_TILE tile_bf16
+#define SSI_ROWS_MAX 16
+#include "kernel/x86/gemm_rows.h"

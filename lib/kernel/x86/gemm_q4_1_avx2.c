@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/x86/gemm_q4_avx2.h"
+
+static inline __attribute__((always_inline)) void
+tile(const ssi_matrix *weight, uint32_t group, const ssi_activation *x, uint32_t row,
+     uint32_t rows, float *y, size_t y_stride)
+{
+    tile_q4(weight, true, group, x, row, rows, y, y_stride);
+}
+
+#define SSI_TILE tile
+#define SSI_ROWS_MAX 4
+#define SSI_GEMM ssi_gemm_q8_q4_1_4x16c4__avx2
+#include "kernel/x86/gemm_rows.h"

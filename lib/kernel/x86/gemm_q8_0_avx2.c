@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One group of a Q8_0 matrix times a few rows: 16 lanes in two halves, one lane per weight row.
+ * VPMADDUBSW wants one side unsigned: it gets the weight's magnitude, and the activation its sign.
+ * Two products are at most 2 * 128 * 127 = 32512, so they can't saturate. */
+#include <immintrin.h>
+#include <string.h>
+
+#include "kernel/kernel_list.h"
+#include "kernel/x86/unroll.h"
+
+static inline __attribute__((always_inline)) void
+tile(const ssi_matrix *weight, uint32_t group, const ssi_activation *x, uint32_t row,
+     uint32_t rows, float *y, size_t y_stride)
+{
+    const __m256i stored_offset = _mm256_set1_epi8(-128), ones = _mm256_set1_epi16(1);
+    const size_t blocks = weight->block_count, first = group * blocks;
+    const uint8_t *packed = (const uint8_t *)weight->plane[0] + first * 512;
+    const uint16_t *scale = (const uint16_t *)weight->plane[1] + first * SSI_GROUP;
+    __m256 acc[4][2];
+
+    SSI_UNROLL
+    for (uint32_t r = 0; r < rows; r++)
+        acc[r][0] = acc[r][1] = _mm256_setzero_ps();
+    for (size_t block = 0; block < blocks; block++) {
+        SSI_UNROLL
+        for (uint32_t half = 0; half < 2; half++) {
+            __m256i dot[4];
+            SSI_UNROLL
+            for (uint32_t r = 0; r < rows; r++)
+                dot[r] = _mm256_setzero_si256();
+            SSI_UNROLL
+            for (uint32_t chunk = 0; chunk < 8; chunk++) {
+                const uint8_t *at = packed + block * 512 + chunk * 64 + half * 32;
+                __m256i w =
+                    _mm256_xor_si256(_mm256_load_si256((const __m256i *)at), stored_offset);
+                __m256i magnitude = _mm256_abs_epi8(w);
+                SSI_UNROLL
+                for (uint32_t r = 0; r < rows; r++) {
+                    int32_t four;
+                    memcpy(&four,
+                           x->quants + ((row + r) * blocks + block) * SSI_BLOCK + 4 * chunk, 4);
+                    __m256i pairs = _mm256_maddubs_epi16(
+                        magnitude, _mm256_sign_epi8(_mm256_set1_epi32(four), w));
+                    dot[r] = _mm256_add_epi32(dot[r], _mm256_madd_epi16(pairs, ones));
+                }
+            }
+            const uint16_t *halves = scale + block * SSI_GROUP + half * 8;
+            __m256 d = _mm256_cvtph_ps(_mm_load_si128((const __m128i *)halves));
+            SSI_UNROLL
+            for (uint32_t r = 0; r < rows; r++) {
+                __m256 factor =
+                    _mm256_mul_ps(d, _mm256_set1_ps(x->scales[(row + r) * blocks + block]));
+                acc[r][half] =
+                    _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r]), factor, acc[r][half]);
+            }
+        }
+    }
+    SSI_UNROLL
+    for (uint32_t r = 0; r < rows; r++) {
+        _mm256_store_ps(y + r * y_stride, acc[r][0]);
+        _mm256_store_ps(y + r * y_stride + 8, acc[r][1]);
+    }
+}
+
+#define SSI_GEMM ssi_gemm_q8_q8_0_4x16c4__avx2
+#define SSI_TILE tile
+#define SSI_ROWS_MAX 4
+#include "kernel/x86/gemm_rows.h"
