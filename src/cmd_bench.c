@@ -19,9 +19,9 @@
 #define LOADS 5u
 #define PREFILLS 5u
 #define PLAIN_STEPS 96u
-#define MOST_ROUNDS 31u   /* of the cost curve ... */
-#define FEWEST_ROUNDS 5u
-#define ROUNDS_MS 8000.0  /* ... but no more than fit here */
+#define MOST_ROUNDS 31u   /* of the cost curve */
+#define FEWEST 3u
+#define PHASE_MS 6000.0   /* of any figure no more repetitions than fit here, but FEWEST */
 
 static const uint32_t row_counts[] = {1, 2, 4, 6, 8, 12, 16, 24, 32};
 #define CURVE (sizeof row_counts / sizeof *row_counts)
@@ -94,23 +94,30 @@ static int time_start(const settings *from, ss_model **model, figures *to)
     return GO_ON;
 }
 
+static bool goes_on(size_t repetitions, size_t most, double end)
+{
+    return repetitions < most && (repetitions < FEWEST || now_ms() < end);
+}
+
 static ss_status time_prefill(const ss_model *model, ss_session *session, size_t count,
                               figures *to, ss_error *error)
 {
     double times[PREFILLS];
     token_list tokens = {0};
     ss_status status = SS_OK;
-    for (size_t i = 0; i < PREFILLS && status == SS_OK; i++) {
+    double end = now_ms() + PHASE_MS;
+    size_t runs = 0;
+    for (; status == SS_OK && goes_on(runs, PREFILLS, end); runs++) {
         /* Another beginning every time: nothing is found in the cache. */
-        status = make_tokens(model, count, i + 1, &tokens, error);
+        status = make_tokens(model, count, runs + 1, &tokens, error);
         double begin = now_ms();
         if (status == SS_OK)
             status = ss_session_prefill(session, tokens.ids, tokens.count, error);
-        times[i] = now_ms() - begin;
+        times[runs] = now_ms() - begin;
     }
     tokens_free(&tokens);
     if (status == SS_OK)
-        to->prefill_tokens_per_s = (double)count * 1e3 / median(times, PREFILLS);
+        to->prefill_tokens_per_s = (double)count * 1e3 / median(times, runs);
     return status;
 }
 
@@ -118,18 +125,20 @@ static ss_status time_plain(ss_session *session, const token_list *context, size
                             figures *to, ss_error *error)
 {
     double times[PLAIN_STEPS];
-    size_t count = room - context->count < PLAIN_STEPS ? room - context->count : PLAIN_STEPS;
+    size_t most = room - context->count - 1, steps = 0;
     ss_step step = {.struct_size = sizeof step};
     ss_status status = ss_session_prefill(session, context->ids, context->count, error);
     if (status == SS_OK) /* drawn from the prefill's logits: not a step like the others */
         status = ss_session_step(session, 1, &step, error);
-    for (size_t i = 0; i + 1 < count && status == SS_OK; i++) {
+    double end = now_ms() + PHASE_MS;
+    most = most < PLAIN_STEPS ? most : PLAIN_STEPS;
+    for (; status == SS_OK && goes_on(steps, most, end); steps++) {
         double begin = now_ms();
         status = ss_session_step(session, 1, &step, error);
-        times[i] = now_ms() - begin;
+        times[steps] = now_ms() - begin;
     }
     if (status == SS_OK)
-        to->plain_tokens_per_s = 1e3 / median(times, count - 1);
+        to->plain_tokens_per_s = 1e3 / median(times, steps);
     return status;
 }
 
@@ -142,9 +151,8 @@ static ss_status time_rows(ss_session *session, const token_list *context, figur
     for (uint32_t row = 0; row < MOST_ROWS; row++)
         parents[row] = (int32_t)row - 1;
     ss_status status = ss_session_prefill(session, context->ids, context->count, error);
-    double end = now_ms() + ROUNDS_MS;
-    while (status == SS_OK && rounds < MOST_ROUNDS &&
-           (rounds < FEWEST_ROUNDS || now_ms() < end)) {
+    double end = now_ms() + PHASE_MS;
+    for (; status == SS_OK && goes_on(rounds, MOST_ROUNDS, end); rounds++) {
         for (size_t i = 0; i < CURVE && status == SS_OK; i++) {
             const float *logits;
             double begin = now_ms();
@@ -152,7 +160,6 @@ static ss_status time_rows(ss_session *session, const token_list *context, figur
                                          error);
             times[i][rounds] = now_ms() - begin;
         }
-        rounds++;
     }
     for (size_t i = 0; i < CURVE && status == SS_OK; i++)
         to->cost_ms[i] = median(times[i], rounds);

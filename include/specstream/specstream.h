@@ -10,6 +10,7 @@
 #ifndef SPECSTREAM_SPECSTREAM_H
 #define SPECSTREAM_SPECSTREAM_H
 
+#include "specstream/adapter.h"
 #include "specstream/model.h"
 #include "specstream/session.h"
 #include "specstream/status.h"

@@ -19,6 +19,10 @@ ss_status ssi_need_result(const void *result, const char *name, ss_error *error)
 ss_status ssi_params_fill(void *theirs, size_t their_bytes, const void *ours, size_t our_bytes)
     SSI_MUST_CHECK;
 
+/* A whole, checked copy of an allocator hook. */
+ss_status ssi_allocator_read(ss_allocator *ours, const ss_allocator *theirs,
+                             ss_error *error) SSI_MUST_CHECK;
+
 /* Whole, checked copies of the hooks of a params struct. */
 typedef struct ssi_hooks {
     ss_allocator allocator;

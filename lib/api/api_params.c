@@ -41,7 +41,7 @@ static ss_status read_hook(void *ours, size_t bytes, const void *theirs, const c
     return SS_OK;
 }
 
-static ss_status read_allocator(ss_allocator *ours, const ss_allocator *theirs, ss_error *error)
+ss_status ssi_allocator_read(ss_allocator *ours, const ss_allocator *theirs, ss_error *error)
 {
     SSI_TRY(read_hook(ours, sizeof *ours, theirs, "allocator", error));
     if (ours->allocate == NULL || ours->release == NULL)
@@ -70,7 +70,7 @@ ss_status ssi_hooks_read(ssi_hooks *hooks, const ss_allocator **allocator, const
                          ss_error *error)
 {
     if (*allocator != NULL) {
-        SSI_TRY(read_allocator(&hooks->allocator, *allocator, error));
+        SSI_TRY(ssi_allocator_read(&hooks->allocator, *allocator, error));
         *allocator = &hooks->allocator;
     }
     if (*log != NULL) {

@@ -23,6 +23,7 @@ INIT(model_params)
 INIT(session_params)
 INIT(sampler_params)
 INIT(tokenize_params)
+INIT(adapter_params)
 
 static const struct {
     init_function *init;
@@ -37,6 +38,7 @@ static const struct {
     {init_session_params, sizeof(ss_session_params)},
     {init_sampler_params, sizeof(ss_sampler_params)},
     {init_tokenize_params, sizeof(ss_tokenize_params)},
+    {init_adapter_params, sizeof(ss_adapter_params)},
 };
 
 static void init_writes_the_struct_and_no_byte_more(void **state)
