@@ -194,7 +194,8 @@ static ss_status fill_tokens(ssi_tokenizer *tokenizer, const ssi_tokenizer_sourc
     return SS_OK;
 }
 
-static ss_status fill_byte_pairs(const struct layout *laid, const struct plan *plan, ss_error *error)
+static ss_status fill_byte_pairs(const struct layout *laid, const struct plan *plan,
+                                 ss_error *error)
 {
     ssi_tokenizer *tokenizer = laid->tokenizer;
     const ssi_memory *memory = &tokenizer->memory;
@@ -251,7 +252,8 @@ static bool holds_inner_space(ssi_text text)
     return false;
 }
 
-static ss_status fill_sentencepiece(const struct layout *laid, const struct plan *plan, ss_error *error)
+static ss_status fill_sentencepiece(const struct layout *laid, const struct plan *plan,
+                                    ss_error *error)
 {
     ssi_tokenizer *tokenizer = laid->tokenizer;
     const ssi_tokenizer_source *source = plan->source;
