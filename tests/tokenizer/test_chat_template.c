@@ -184,6 +184,32 @@ static void what_cannot_be_formatted_is_named(void **state)
     refuse(toy_create(&vocabulary), &message, SS_ERROR_UNSUPPORTED, "<|im_start|>");
 }
 
+static void an_allocation_that_fails_is_an_error_and_leaks_nothing(void **state)
+{
+    (void)state;
+    char content[300];
+    memset(content, 'x', sizeof content);
+    memcpy(content, "<u>", 3);
+    ss_chat_message message = {"user", content, sizeof content};
+    ssi_tokenizer *tokenizer = create_with(FOR TURN ENDFOR);
+    size_t held = vocabulary.bytes_held, failures = 0;
+    int32_t ids[400];
+    for (size_t n = 1;; n++, failures++) {
+        size_t count = 7;
+        vocabulary.allocations = 0;
+        vocabulary.fail_at = n;
+        ss_status status = ssi_tokenizer_chat(tokenizer, &message, 1, true, ids, 400, &count,
+                                              &vocabulary.error);
+        assert_int_equal(vocabulary.bytes_held, held);
+        if (status == SS_OK)
+            break;
+        assert_int_equal(status, SS_ERROR_MEMORY);
+        assert_int_equal(count, 7);
+    }
+    assert_int_equal(failures, 3); /* the turn's text, special tokens, a long word */
+    ssi_tokenizer_free(tokenizer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +218,7 @@ int main(void)
         cmocka_unit_test(a_conversation_becomes_turns),
         cmocka_unit_test(a_message_never_holds_special_tokens),
         cmocka_unit_test(what_cannot_be_formatted_is_named),
+        cmocka_unit_test(an_allocation_that_fails_is_an_error_and_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ static ssi_tokenizer *open_vocabulary(const char *path)
     ssi_memory memory = ssi_memory_from(NULL);
     ssi_source source;
     ssi_gguf gguf;
-    ssi_tokenizer *tokenizer;
+    ssi_tokenizer *tokenizer = NULL;
     ss_error error;
     ss_error_init(&error, sizeof error);
     if (ssi_source_open(&source, path, &error) != SS_OK ||
