@@ -32,7 +32,7 @@ typedef struct figures {
     double plain_tokens_per_s, prefill_tokens_per_s;
     double cost_ms[CURVE];
     uint64_t peak_rss_bytes, kv_bytes;
-    const char *cpu;
+    char cpu[32];
 } figures;
 
 static const char prose[] =
@@ -59,39 +59,31 @@ static ss_status make_tokens(const ss_model *model, size_t count, size_t shift, 
     return status;
 }
 
-/* From the start of loading to the first token; leaves the last model loaded. */
-static int time_start(const settings *from, ss_model **model, figures *to)
+/* Loads a model and draws the first token of a prompt. */
+static int time_start(const settings *from, ss_model **model, double *load_ms,
+                      double *first_token_ms)
 {
-    double load[LOADS], first[LOADS];
-    for (size_t i = 0; i < LOADS; i++) {
-        ss_session *session = NULL;
-        token_list prompt = {0};
-        ss_step step = {.struct_size = sizeof step};
-        ss_error error;
-        ss_error_init(&error, sizeof error);
-        ss_model_free(*model);
-        *model = NULL;
-        double begin = now_ms();
-        int status = settings_load(from, model);
-        load[i] = now_ms() - begin;
-        if (status == GO_ON)
-            status = settings_session(from, *model, DEPTH, &session);
-        if (status != GO_ON)
-            return status;
-        ss_status run = make_tokens(*model, FIRST_PROMPT, 0, &prompt, &error);
-        if (run == SS_OK)
-            run = ss_session_prefill(session, prompt.ids, prompt.count, &error);
-        if (run == SS_OK)
-            run = ss_session_step(session, 1, &step, &error);
-        first[i] = now_ms() - begin;
-        ss_session_free(session);
-        tokens_free(&prompt);
-        if (run != SS_OK)
-            return report_error(from->model, &error);
-    }
-    to->load_ms = median(load, LOADS);
-    to->first_token_ms = median(first, LOADS);
-    return GO_ON;
+    ss_session *session = NULL;
+    token_list prompt = {0};
+    ss_step step = {.struct_size = sizeof step};
+    ss_error error;
+    ss_error_init(&error, sizeof error);
+    double begin = now_ms();
+    int status = settings_load(from, model);
+    *load_ms = now_ms() - begin;
+    if (status == GO_ON)
+        status = settings_session(from, *model, DEPTH, &session);
+    if (status != GO_ON)
+        return status;
+    ss_status run = make_tokens(*model, FIRST_PROMPT, 0, &prompt, &error);
+    if (run == SS_OK)
+        run = ss_session_prefill(session, prompt.ids, prompt.count, &error);
+    if (run == SS_OK)
+        run = ss_session_step(session, 1, &step, &error);
+    *first_token_ms = now_ms() - begin;
+    ss_session_free(session);
+    tokens_free(&prompt);
+    return run == SS_OK ? GO_ON : report_error(from->model, &error);
 }
 
 static bool goes_on(size_t repetitions, size_t most, double end)
@@ -181,7 +173,7 @@ static int time_session(const settings *from, const ss_model *model, figures *to
     ss_error error;
     ss_error_init(&error, sizeof error);
     ss_model_get_info(model, &info, NULL);
-    to->cpu = info.cpu;
+    snprintf(to->cpu, sizeof to->cpu, "%s", info.cpu);
     size_t room = PREFILL + DEPTH < info.context_length ? PREFILL + DEPTH : info.context_length;
     if (room < DEPTH + MOST_ROWS)
         return report("%s: a context of %u tokens is too short to measure", from->model,
@@ -203,6 +195,26 @@ static int time_session(const settings *from, const ss_model *model, figures *to
     ss_session_free(session);
     tokens_free(&context);
     return run == SS_OK ? GO_ON : report_error(from->model, &error);
+}
+
+/* The first model loaded is the one measured, so that peak memory is that of one model; only then
+ * are the other loads timed. */
+static int measure(const settings *from, figures *to)
+{
+    double load_ms[LOADS], first_token_ms[LOADS];
+    int status = GO_ON;
+    for (size_t i = 0; i < LOADS && status == GO_ON; i++) {
+        ss_model *model = NULL;
+        status = time_start(from, &model, &load_ms[i], &first_token_ms[i]);
+        if (status == GO_ON && i == 0)
+            status = time_session(from, model, to);
+        ss_model_free(model);
+    }
+    if (status == GO_ON) {
+        to->load_ms = median(load_ms, LOADS);
+        to->first_token_ms = median(first_token_ms, LOADS);
+    }
+    return status;
 }
 
 static void print_json(const figures *of)
@@ -249,7 +261,6 @@ int cmd_bench(int count, char **arguments)
 {
     settings from = SETTINGS_DEFAULT;
     from.ignore_end = true;
-    ss_model *model = NULL;
     figures measured = {0};
     bool json = false;
     const option options[] = {
@@ -273,13 +284,10 @@ int cmd_bench(int count, char **arguments)
         return status;
     if (from.model == NULL)
         return usage_error("bench", "-m MODEL is missing");
-    status = time_start(&from, &model, &measured);
-    if (status == GO_ON)
-        status = time_session(&from, model, &measured);
+    status = measure(&from, &measured);
     if (status == GO_ON && json)
         print_json(&measured);
     else if (status == GO_ON)
         print_table(&measured);
-    ss_model_free(model);
     return status == GO_ON ? EXIT_DONE : status;
 }
