@@ -11,7 +11,7 @@
 #ifndef SPECSTREAM_SESSION_H
 #define SPECSTREAM_SESSION_H
 
-#include "specstream/model.h"
+#include "specstream/adapter.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -102,6 +102,97 @@ SS_API ss_status ss_session_set_sampler(ss_session *session, const ss_sampler_pa
  * prefill. Since 0.1. */
 SS_API ss_status ss_session_set_stops(ss_session *session, const char *const *stops,
                                       size_t stop_count, ss_error *error);
+
+/* Sets the adapter (borrowed until another is set or the session freed); NULL removes it. Allowed
+ * between any two calls. Tokens depend on the main half of the adapter now set, never on what was
+ * set before: where the main half differs, the cached rows are redone by the next step or prefill;
+ * between adapters without one the cache stays.
+ *
+ * Unless ss_session_set_streams has said otherwise, streams and n-grams draft from now on.
+ * Returns SS_OK; SS_ERROR_MISMATCH (it was loaded for another model); SS_ERROR_MEMORY or
+ * SS_ERROR_UNSUPPORTED (the schedule set does not go with it): the one before stays. Since 0.1. */
+SS_API ss_status ss_session_set_adapter(ss_session *session, const ss_adapter *adapter,
+                                        ss_error *error);
+
+typedef uint32_t ss_draft_sources; /* any union of: */
+#define SS_DRAFT_NONE ((ss_draft_sources)0)    /* plain decoding */
+#define SS_DRAFT_STREAMS ((ss_draft_sources)1) /* the adapter's streams, where it has any */
+#define SS_DRAFT_NGRAM ((ss_draft_sources)2)   /* what prompt and output have said before */
+#define SS_DRAFT_CALLER ((ss_draft_sources)4)  /* the host's own guesses */
+
+typedef int32_t ss_tree_mode;
+#define SS_TREE_AUTO ((ss_tree_mode)0)   /* by expected tokens per millisecond */
+#define SS_TREE_BEST ((ss_tree_mode)1)   /* best_count nodes below the root, best-first by the
+                                          * product of the sources' probabilities; no clock */
+#define SS_TREE_WIDTHS ((ss_tree_mode)2) /* widths[depth] children per node; of that shape the
+                                          * best-scored part that fits max_step_rows */
+
+typedef int32_t ss_schedule;
+#define SS_SCHEDULE_AUTO ((ss_schedule)0)     /* by measured cost */
+#define SS_SCHEDULE_PARALLEL ((ss_schedule)1) /* streams beside every node (the paper's); not for
+                                               * adapters with root terms */
+#define SS_SCHEDULE_DEFERRED ((ss_schedule)2) /* verify, then the accepted node's streams alone */
+
+typedef int32_t ss_prune;
+#define SS_PRUNE_AUTO ((ss_prune)0)
+#define SS_PRUNE_ON ((ss_prune)1) /* where the adapter has a pruner */
+#define SS_PRUNE_OFF ((ss_prune)2)
+
+/* One guess of the host's. Fixed for ever: no struct_size. */
+typedef struct ss_draft_node {
+    int32_t token;
+    int32_t parent;    /* index of an earlier guess, or -1: it follows the sequence */
+    float probability; /* that it follows its parent, 0 to 1; 0: unknown */
+} ss_draft_node;
+
+/* How a session drafts. No field changes a token. */
+typedef struct ss_stream_config {
+    size_t struct_size;            /* set by _init */
+    ss_draft_sources sources;      /* default: SS_DRAFT_STREAMS | SS_DRAFT_NGRAM */
+    ss_tree_mode tree_mode;        /* SS_TREE_AUTO */
+    ss_schedule schedule;          /* SS_SCHEDULE_AUTO */
+    ss_prune prune;                /* SS_PRUNE_AUTO */
+    const uint32_t *widths;        /* for SS_TREE_WIDTHS: width_count numbers, read by the call */
+    size_t width_count;            /* 1 to 63 */
+    const float *row_cost;         /* NULL, or row_cost_count numbers: what a step of 1, 2, ...
+                                    * rows costs, in any unit, read by the call: where the
+                                    * estimate begins */
+    size_t row_cost_count;         /* 64 */
+    /* For SS_DRAFT_CALLER, called before each pass: tokens[0..count-1] is the sequence. Fills at
+     * most `capacity` guesses, parents first, and returns how many. */
+    uint32_t (*draft)(void *context, const int32_t *tokens, size_t count, ss_draft_node *nodes,
+                      uint32_t capacity);
+    void *draft_context;
+    uint32_t best_count;           /* for SS_TREE_BEST: 0 to 63 */
+    uint32_t reserved0;            /* must be 0 */
+} ss_stream_config;
+
+SS_API ss_status ss_stream_config_init(ss_stream_config *config, size_t struct_size);
+
+/* Sets how the session drafts, with or without an adapter; NULL means the defaults. Forgets what
+ * was learnt of acceptance and cost. On error the settings before stay. Since 0.1. */
+SS_API ss_status ss_session_set_streams(ss_session *session, const ss_stream_config *config,
+                                        ss_error *error);
+
+typedef int32_t ss_node_state;
+#define SS_NODE_REJECTED ((ss_node_state)0)
+#define SS_NODE_ACCEPTED ((ss_node_state)1) /* the root, too */
+#define SS_NODE_PRUNED ((ss_node_state)2)
+
+/* A node of the last step's tree, for display. Fixed for ever: no struct_size. */
+typedef struct ss_tree_node {
+    int32_t token;
+    int32_t parent;      /* index of an earlier node; -1: the root */
+    float probability;   /* of the path, as it was estimated */
+    uint32_t source;     /* SS_DRAFT_STREAMS, _NGRAM, _CALLER; 0: the root */
+    uint32_t rank;       /* in its source, from 0 */
+    ss_node_state state;
+} ss_tree_node;
+
+/* The tree of the last step, root first; none after a step without a pass. Valid until the next
+ * call on the session. Since 0.1. */
+SS_API ss_status ss_session_get_tree(const ss_session *session, const ss_tree_node **nodes,
+                                     size_t *count, ss_error *error);
 
 /* Makes the session's sequence equal to `tokens`. What it shares with the cached sequence is not
  * computed again. Emits nothing; keeps the last row's logits for the first step.

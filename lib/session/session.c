@@ -157,6 +157,7 @@ void ssi_session_free(ss_session *session)
     if (!session)
         return;
     ssi_memory memory = session->memory;
+    ssi_drafting_free(session);
     ssi_parallel_free(&session->parallel, &memory);
     ssi_release(&memory, session->block, session->block_bytes);
 }

@@ -24,7 +24,15 @@ ss_status ssi_session_set_sampler(ss_session *session, const ss_sampler_params *
 ss_status ssi_session_set_stops(ss_session *session, const char *const *stops,
                                 size_t stop_count, ss_error *error) SSI_MUST_CHECK;
 
-/* session.c */
+/* set_adapter.c */
+void ssi_stream_config_default(ss_stream_config *config);
+ss_status ssi_session_set_adapter(ss_session *session, const ss_adapter *adapter,
+                                  ss_error *error) SSI_MUST_CHECK; /* NULL is allowed */
+ss_status ssi_session_set_streams(ss_session *session, const ss_stream_config *config,
+                                  ss_error *error) SSI_MUST_CHECK;
+void ssi_session_get_tree(const ss_session *session, const ss_tree_node **nodes, size_t *count);
+
+/* session_run.c */
 ss_status ssi_session_prefill(ss_session *session, const int32_t *tokens, size_t count,
                               ss_error *error) SSI_MUST_CHECK;
 ss_status ssi_session_step(ss_session *session, uint32_t max_tokens, ss_step *step,

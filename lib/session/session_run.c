@@ -48,6 +48,7 @@ uint32_t ssi_session_replace(ss_session *session, const int32_t *tokens, uint32_
     memmove(sequence->tokens, tokens, count * sizeof *tokens); /* may be get_tokens' own array */
     sequence->count = count;
     sequence->dropped = 0;
+    session->unchanged = shared < session->unchanged ? shared : session->unchanged;
     session->prompt_count = count;
     session->has_logits = false;
     session->stop = SS_STOP_NONE;
@@ -122,6 +123,7 @@ static ss_status slide(ss_session *session, ss_error *error)
 
     *sequence = (ssi_sequence){session->slid, count, sequence->dropped + drop};
     session->slid = whole;
+    session->unchanged = keep < session->unchanged ? keep : session->unchanged;
     ss_status status = run_rest(session, error);
     if (status != SS_OK) {
         session->slid = sequence->tokens;
@@ -170,20 +172,30 @@ static ss_status settle(ss_session *session, ss_error *error)
 /* One pass over the last token and its draft. */
 static ss_status run_pass(ss_session *session, ss_step *step, ss_error *error)
 {
+    static const ssi_plan plain = {SSI_SCHEDULE_NONE, false, 0};
+    ssi_drafting *drafting = session->drafting;
     ssi_emitter emitter = {emit_token, session};
     ssi_sequence *sequence = &session->sequence;
-    ssi_tree *tree = &session->tree;
-    ssi_tree_init(tree, sequence->tokens[sequence->count - 1]);
-    ss_status status = ssi_step_run(&session->work, tree, &session->sampler, sequence, &emitter,
-                                    &step->accepted, error);
+    ssi_walk walk, *way = drafting ? &drafting->walk : &walk;
+    uint32_t before = sequence->count;
+    ssi_tree_init(&session->tree, sequence->tokens[before - 1]);
+    if (drafting)
+        ssi_drafting_plan(session);
+    step->row_count = session->tree.node_count;
+    ss_status status =
+        ssi_step_run(&session->work, &session->tree, drafting ? &drafting->plan : &plain,
+                     &session->sampler, sequence, &emitter, way, error);
     if (status == SS_ERROR_CANCELLED)
         return status;
-    step->row_count = tree->node_count;
-    step->drafted = tree->node_count - 1;
+    if (drafting)
+        ssi_drafting_observe(session, before);
+    step->drafted = step->row_count - 1;
+    step->accepted = way->count - 1;
     session->stats.steps++;
     session->stats.rows += step->row_count;
     session->stats.drafted += step->drafted;
     session->stats.accepted += step->accepted;
+    session->stats.pruned += step->row_count - session->tree.node_count;
     return status;
 }
 
@@ -193,6 +205,7 @@ static void undo(ss_session *session, uint32_t count)
     if (session->sequence.count == count)
         return;
     session->sequence.count = count;
+    session->unchanged = count < session->unchanged ? count : session->unchanged;
     ssi_session_rebuild_text(session);
 }
 
@@ -249,6 +262,8 @@ ss_status ssi_session_rewind(ss_session *session, size_t count, ss_error *error)
     if (count == sequence->count)
         return SS_OK;
     sequence->count = (uint32_t)count;
+    session->unchanged = sequence->count < session->unchanged ? sequence->count
+                                                              : session->unchanged;
     session->has_logits = false;
     if (session->work.cache.length >= count)
         session->work.cache.length = (uint32_t)count - 1;

@@ -9,6 +9,7 @@
 #ifndef SSI_SESSION_SESSION_STATE_H
 #define SSI_SESSION_SESSION_STATE_H
 
+#include "session/drafting.h"
 #include "session/session.h"
 #include "step/step.h"
 #include "tokenizer/tokenizer.h"
@@ -31,12 +32,15 @@ struct ss_session {
 
     ssi_sequence sequence;  /* tokens: [context_length] */
     int32_t *slid;          /* [context_length]: the sequence a slide is about to install */
+    uint32_t unchanged;     /* tokens at the start that no replacing has touched since the last
+                             * plan: what n-grams may go on from */
     uint32_t prompt_count;  /* tokens that were not generated */
     bool has_logits;        /* kept_logits are those after the last token */
     float *kept_logits;     /* [work.logit_stride] */
     ss_stop stop;           /* why the generation has ended, if it has */
     uint32_t limit;         /* of the step under way: sequence.count may reach it */
-    ssi_tree tree;
+    ssi_drafting *drafting; /* NULL: plain decoding without an adapter */
+    ssi_tree tree;          /* of the pass, as run */
     ss_stats stats;
 };
 

@@ -7,7 +7,7 @@
 void ssi_batch_chain(ssi_workspace *work, const int32_t *tokens, uint32_t count)
 {
     ssi_batch *batch = &work->batch;
-    batch->row_count = count;
+    batch->row_count = batch->main_count = count;
     for (uint32_t row = 0; row < count; row++) {
         uint32_t position = work->cache.length + row;
         batch->tokens[row] = tokens[row];
@@ -41,7 +41,7 @@ static void place_node(ssi_workspace *work, uint32_t row, int64_t parent)
 void ssi_batch_tree(ssi_workspace *work, const ssi_tree *tree)
 {
     ssi_batch_chain(work, tree->token_of_node, 1);
-    work->batch.row_count = tree->node_count;
+    work->batch.row_count = work->batch.main_count = tree->node_count;
     for (uint32_t node = 1; node < tree->node_count; node++) {
         work->batch.tokens[node] = tree->token_of_node[node];
         place_node(work, node, tree->parent_of_node[node]);
@@ -51,10 +51,24 @@ void ssi_batch_tree(ssi_workspace *work, const ssi_tree *tree)
 void ssi_batch_forest(ssi_workspace *work, const int32_t *tokens, const int32_t *parents,
                       uint32_t row_count)
 {
-    work->batch.row_count = row_count;
+    work->batch.row_count = work->batch.main_count = row_count;
     for (uint32_t row = 0; row < row_count; row++) {
         work->batch.tokens[row] = tokens[row];
         place_node(work, row, parents[row]);
+    }
+}
+
+void ssi_batch_rotate(ssi_workspace *work, uint32_t row)
+{
+    const ssi_batch *batch = &work->batch;
+    const ss_model *model = work->model;
+    uint32_t pair_count = model->hyper.rope_length / 2;
+    float *cosine = batch->cosines + (size_t)row * pair_count;
+    float *sine = batch->sines + (size_t)row * pair_count;
+    for (uint32_t i = 0; i < pair_count; i++) {
+        ssi_sincosf(batch->positions[row] * model->rope_frequency[i], &sine[i], &cosine[i]);
+        cosine[i] *= model->hyper.rope_magnitude;
+        sine[i] *= model->hyper.rope_magnitude;
     }
 }
 
@@ -70,17 +84,10 @@ static void embed_body(void *context, uint32_t task)
     const ssi_batch *batch = &work->batch;
     const ss_model *model = work->model;
     const ssi_type_info *type = ssi_type_get(model->embedding.type);
-    uint32_t pair_count = model->hyper.rope_length / 2;
     uint32_t end = (uint32_t)((uint64_t)batch->row_count * (task + 1) / region->parts);
     for (uint32_t row = (uint32_t)((uint64_t)batch->row_count * task / region->parts); row < end;
          row++) {
-        float *cosine = batch->cosines + (size_t)row * pair_count;
-        float *sine = batch->sines + (size_t)row * pair_count;
-        for (uint32_t i = 0; i < pair_count; i++) {
-            ssi_sincosf(batch->positions[row] * model->rope_frequency[i], &sine[i], &cosine[i]);
-            cosine[i] *= model->hyper.rope_magnitude;
-            sine[i] *= model->hyper.rope_magnitude;
-        }
+        ssi_batch_rotate(region->work, row);
         type->unpack_row(&model->embedding, (uint32_t)batch->tokens[row],
                          work->hidden + row * work->hidden_stride);
     }

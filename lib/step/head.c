@@ -5,8 +5,10 @@
 
 typedef struct head_work {
     const ssi_workspace *work;
+    const ssi_linear *head;
     ssi_cut cut;
     float *logits;
+    size_t logit_stride;
 } head_work;
 
 static void head_body(void *context, uint32_t task)
@@ -14,18 +16,18 @@ static void head_body(void *context, uint32_t task)
     const head_work *region = context;
     const ssi_workspace *work = region->work;
     ssi_part part = ssi_cut_part(&region->cut, task);
-    ssi_rows_multiply(&work->model->kernels, &work->model->head, part.unit_begin, part.unit_end,
+    ssi_rows_multiply(&work->model->kernels, region->head, part.unit_begin, part.unit_end,
                       &work->normed, part.row_begin, part.row_end, region->logits,
-                      work->logit_stride);
+                      region->logit_stride);
 }
 
-void ssi_head_run(ssi_workspace *work, uint32_t first, uint32_t row_count, float *logits)
+void ssi_head_run(ssi_workspace *work, const ssi_linear *head, uint32_t first,
+                  uint32_t row_count, float *logits, size_t logit_stride)
 {
-    const ssi_linear *head = &work->model->head;
     ssi_rows_norm(work, work->model->output_norm, first, row_count, ssi_takes_quants(head));
-    head_work region = {work,
-                     ssi_cut_make(head->weight.group_count, row_count,
-                                  work->parallel->thread_count),
-                     logits};
+    head_work region = {.work = work, .head = head, .logits = logits,
+                        .logit_stride = logit_stride};
+    region.cut =
+        ssi_cut_make(head->weight.group_count, row_count, work->parallel->thread_count);
     ssi_parallel_run(work->parallel, ssi_cut_tasks(&region.cut), head_body, &region);
 }

@@ -15,6 +15,8 @@ typedef struct layer_work {
     uint32_t layer_index;
     ssi_cut cut;
     bool quantise; /* gated: the 8-bit form for down */
+    const ssi_lora *lora[SSI_LORA_KINDS]; /* [SSI_LINEAR_COUNT] of this layer, or NULL */
+    uint32_t map_begin, map_end;          /* the maps whose A is being applied */
 } layer_work;
 
 static void run(layer_work *region, uint32_t unit_count, void (*body)(void *context, uint32_t task))
@@ -22,6 +24,66 @@ static void run(layer_work *region, uint32_t unit_count, void (*body)(void *cont
     ssi_workspace *work = region->work;
     region->cut = ssi_cut_make(unit_count, work->batch.row_count, work->parallel->thread_count);
     ssi_parallel_run(work->parallel, ssi_cut_tasks(&region->cut), body, region);
+}
+
+/* First row a LoRA of this kind acts on: main LoRA on all, stream LoRA on stream rows. */
+static uint32_t lora_begin(const ssi_batch *batch, uint32_t kind)
+{
+    return kind == SSI_LORA_STREAM ? batch->main_count : 0;
+}
+
+/* A x for some of the maps that share an input: a task is one map of one kind and some rows. */
+static void lora_body(void *context, uint32_t task)
+{
+    const layer_work *region = context;
+    const ssi_workspace *work = region->work;
+    const ssi_streams *streams = &work->streams;
+    ssi_part part = ssi_cut_part(&region->cut, task);
+    for (uint32_t unit = part.unit_begin; unit < part.unit_end; unit++) {
+        uint32_t kind = unit % SSI_LORA_KINDS, map = region->map_begin + unit / SSI_LORA_KINDS;
+        uint32_t begin = lora_begin(&work->batch, kind);
+        begin = begin > part.row_begin ? begin : part.row_begin;
+        if (!region->lora[kind] || region->lora[kind][map].b.rank == 0 || begin >= part.row_end)
+            continue;
+        ssi_linear down = {region->lora[kind][map].a, NULL};
+        ssi_rows_multiply(&work->model->kernels, &down, 0, down.weight.group_count,
+                          map == SSI_DOWN     ? &work->gated
+                          : map == SSI_OUTPUT ? &work->attended
+                                              : &work->normed,
+                          begin, part.row_end, streams->lora_t[kind][map - region->map_begin],
+                          streams->rank_stride);
+    }
+}
+
+/* Before maps [map_begin, map_end) are applied to their input. */
+static void run_lora(layer_work *region, uint32_t map_begin, uint32_t map_end)
+{
+    region->map_begin = map_begin;
+    region->map_end = map_end;
+    if (region->lora[SSI_LORA_MAIN] || region->lora[SSI_LORA_STREAM])
+        run(region, (map_end - map_begin) * SSI_LORA_KINDS, lora_body);
+}
+
+/* y = W x + bias, + B (A x) where there is a LoRA, for a range of groups and rows. */
+static void multiply(const layer_work *region, uint32_t map, uint32_t group_begin,
+                     uint32_t group_end, const ssi_activation *x, uint32_t row_begin,
+                     uint32_t row_end, float *y, size_t y_stride)
+{
+    const ssi_workspace *work = region->work;
+    const ssi_kernels *kernels = &work->model->kernels;
+    const ssi_streams *streams = &work->streams;
+    ssi_rows_multiply(kernels, &region->layer->linear[map], group_begin, group_end, x, row_begin,
+                      row_end, y, y_stride);
+    for (uint32_t kind = 0; kind < SSI_LORA_KINDS; kind++) {
+        uint32_t begin = lora_begin(&work->batch, kind);
+        begin = begin > row_begin ? begin : row_begin;
+        if (region->lora[kind] && begin < row_end)
+            kernels->lora_add(&region->lora[kind][map].b, group_begin, group_end,
+                              streams->lora_t[kind][map - region->map_begin] +
+                                  begin * streams->rank_stride,
+                              streams->rank_stride, row_end - begin, y + begin * y_stride,
+                              y_stride);
+    }
 }
 
 /* Query, key and value are cut into units of whole groups that are also whole heads. */
@@ -46,6 +108,17 @@ static uint32_t least(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+/* stream_init = value_rotation: a stream's own values, all pairs by the same angle. */
+static void rotate_value(const ssi_workspace *work, uint32_t row, float *value)
+{
+    const ssi_streams *streams = &work->streams;
+    const ssi_hyper *hyper = &work->model->hyper;
+    uint32_t pairs = hyper->head_length / 2;
+    size_t at = (size_t)((row - work->batch.main_count) % streams->count) * pairs;
+    work->model->kernels.rope(value, streams->rotation_cosine + at, streams->rotation_sine + at,
+                              pairs, hyper->head_length, hyper->rope_interleaved);
+}
+
 /* One of the three maps for units [begin, end), then what is done to its heads. */
 static void project(const layer_work *region, uint32_t map, uint32_t begin, uint32_t end,
                     const ssi_part *part)
@@ -62,9 +135,9 @@ static void project(const layer_work *region, uint32_t map, uint32_t begin, uint
     float *y = map == SSI_QUERY ? work->query : map == SSI_KEY ? work->key : work->value;
     size_t y_stride = map == SSI_QUERY ? work->query_stride : work->key_stride;
 
-    ssi_rows_multiply(kernels, linear, begin * units.groups,
-                      least(end * units.groups, linear->weight.group_count), &work->normed,
-                      part->row_begin, part->row_end, y, y_stride);
+    multiply(region, map, begin * units.groups,
+             least(end * units.groups, linear->weight.group_count), &work->normed,
+             part->row_begin, part->row_end, y, y_stride);
     for (uint32_t row = part->row_begin; row < part->row_end; row++)
         for (uint32_t head = head_begin; head < head_end; head++) {
             float *numbers = y + row * y_stride + (size_t)head * hyper->head_length;
@@ -72,6 +145,8 @@ static void project(const layer_work *region, uint32_t map, uint32_t begin, uint
                 kernels->rope(numbers, batch->cosines + (size_t)row * pair_count,
                               batch->sines + (size_t)row * pair_count, pair_count,
                               hyper->head_length, hyper->rope_interleaved);
+            if (map == SSI_VALUE && work->streams.rotation_cosine && row >= batch->main_count)
+                rotate_value(work, row, numbers);
             if (map == SSI_KEY)
                 ssi_kv_write_key(&work->cache, region->layer_index, head, batch->slots[row],
                                  numbers);
@@ -104,8 +179,8 @@ static void add_delta(const layer_work *region, uint32_t map, const ssi_activati
     const ssi_kernels *kernels = &work->model->kernels;
     uint32_t columns = work->model->hyper.embedding_length;
     ssi_part part = ssi_cut_part(&region->cut, task);
-    ssi_rows_multiply(kernels, &region->layer->linear[map], part.unit_begin, part.unit_end, x,
-                      part.row_begin, part.row_end, work->delta, work->hidden_stride);
+    multiply(region, map, part.unit_begin, part.unit_end, x, part.row_begin, part.row_end,
+             work->delta, work->hidden_stride);
     uint32_t begin = part.unit_begin * SSI_GROUP, end = least(part.unit_end * SSI_GROUP, columns);
     for (uint32_t row = part.row_begin; row < part.row_end; row++)
         kernels->add(work->hidden + row * work->hidden_stride + begin,
@@ -136,10 +211,10 @@ static void gate_body(void *context, uint32_t task)
     uint32_t group_begin = 2 * part.unit_begin, group_end = least(2 * part.unit_end, groups);
     uint32_t begin = group_begin * SSI_GROUP, end = group_end * SSI_GROUP;
 
-    ssi_rows_multiply(kernels, gate, group_begin, group_end, &work->normed, part.row_begin,
-                      part.row_end, work->gate, work->feed_stride);
-    ssi_rows_multiply(kernels, &region->layer->linear[SSI_UP], group_begin, group_end,
-                      &work->normed, part.row_begin, part.row_end, work->up, work->feed_stride);
+    multiply(region, SSI_GATE, group_begin, group_end, &work->normed, part.row_begin,
+             part.row_end, work->gate, work->feed_stride);
+    multiply(region, SSI_UP, group_begin, group_end, &work->normed, part.row_begin, part.row_end,
+             work->up, work->feed_stride);
     for (uint32_t row = part.row_begin; row < part.row_end; row++) {
         size_t at = row * work->feed_stride + begin;
         kernels->silu_mul(work->gate + at, work->up + at, end - begin,
@@ -149,23 +224,53 @@ static void gate_body(void *context, uint32_t task)
     }
 }
 
+/* The adapter's pairs of one layer. Stream rows exist in MSA layers alone. */
+static void find_lora(layer_work *region, uint32_t layer_index)
+{
+    const ssi_workspace *work = region->work;
+    const ss_adapter *adapter = work->streams.adapter;
+    if (!adapter)
+        return;
+    uint32_t skipped = work->model->hyper.layer_count - adapter->msa_layer_count;
+    if (adapter->main_lora)
+        region->lora[SSI_LORA_MAIN] = adapter->main_lora + layer_index * SSI_LINEAR_COUNT;
+    if (adapter->stream_lora && layer_index >= skipped &&
+        work->batch.main_count < work->batch.row_count)
+        region->lora[SSI_LORA_STREAM] =
+            adapter->stream_lora + (layer_index - skipped) * SSI_LINEAR_COUNT;
+}
+
+/* Whether the input of these maps is wanted in 8 bits: by their weights or by a LoRA's A. */
+static bool takes_quants(const layer_work *region, uint32_t map_begin, uint32_t map_end)
+{
+    bool wanted = region->lora[SSI_LORA_MAIN] || region->lora[SSI_LORA_STREAM];
+    for (uint32_t map = map_begin; map < map_end; map++)
+        wanted |= ssi_takes_quants(&region->layer->linear[map]);
+    return wanted;
+}
+
 void ssi_layer_run(ssi_workspace *work, uint32_t layer_index)
 {
     const ssi_layer *layer = &work->model->layers[layer_index];
     const ssi_linear *linear = layer->linear;
     uint32_t row_count = work->batch.row_count;
     head_units units = units_of(&work->model->hyper);
-    layer_work region = {work, layer, layer_index, {0, 0, 0, 0}, ssi_takes_quants(&linear[SSI_DOWN])};
+    layer_work region = {.work = work, .layer = layer, .layer_index = layer_index};
+    find_lora(&region, layer_index);
+    region.quantise = takes_quants(&region, SSI_DOWN, SSI_LINEAR_COUNT);
 
     ssi_rows_norm(work, layer->attention_norm, 0, row_count,
-                  ssi_takes_quants(&linear[SSI_QUERY]) || ssi_takes_quants(&linear[SSI_KEY]) ||
-                      ssi_takes_quants(&linear[SSI_VALUE]));
+                  takes_quants(&region, SSI_QUERY, SSI_OUTPUT));
+    run_lora(&region, SSI_QUERY, SSI_OUTPUT);
     run(&region, units.query_count + 2 * units.key_count, project_body);
-    ssi_attention_run(work, layer_index, ssi_takes_quants(&linear[SSI_OUTPUT]));
+    ssi_attention_run(work, layer_index, takes_quants(&region, SSI_OUTPUT, SSI_GATE));
+    run_lora(&region, SSI_OUTPUT, SSI_GATE);
     run(&region, linear[SSI_OUTPUT].weight.group_count, output_body);
 
     ssi_rows_norm(work, layer->feed_forward_norm, 0, row_count,
-                  ssi_takes_quants(&linear[SSI_GATE]) || ssi_takes_quants(&linear[SSI_UP]));
+                  takes_quants(&region, SSI_GATE, SSI_DOWN));
+    run_lora(&region, SSI_GATE, SSI_DOWN);
     run(&region, (linear[SSI_GATE].weight.group_count + 1) / 2, gate_body);
+    run_lora(&region, SSI_DOWN, SSI_LINEAR_COUNT);
     run(&region, linear[SSI_DOWN].weight.group_count, down_body);
 }

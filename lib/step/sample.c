@@ -77,20 +77,20 @@ static void apply_penalties(const ssi_sampler *sampler, const int32_t *history, 
 }
 
 /* The likelier first; of equals the lower id. A total order: selections have one answer. */
-static bool precedes(const ssi_candidate *a, const ssi_candidate *b)
+static bool precedes(const ssi_contender *a, const ssi_contender *b)
 {
     return a->score > b->score || (a->score == b->score && a->token < b->token);
 }
 
-static void swap(ssi_candidate *a, ssi_candidate *b)
+static void swap(ssi_contender *a, ssi_contender *b)
 {
-    ssi_candidate held = *a;
+    ssi_contender held = *a;
     *a = *b;
     *b = held;
 }
 
 /* Moves those that precede list[pivot] to the front; returns its place. */
-static uint32_t partition(ssi_candidate *list, uint32_t count, uint32_t pivot)
+static uint32_t partition(ssi_contender *list, uint32_t count, uint32_t pivot)
 {
     uint32_t front = 0;
     swap(&list[pivot], &list[count - 1]);
@@ -102,7 +102,7 @@ static uint32_t partition(ssi_candidate *list, uint32_t count, uint32_t pivot)
 }
 
 /* Median of first, middle and last. Which pivot is taken changes the time, never the answer. */
-static uint32_t choose_pivot(const ssi_candidate *list, uint32_t count)
+static uint32_t choose_pivot(const ssi_contender *list, uint32_t count)
 {
     uint32_t a = 0, b = count / 2, c = count - 1;
     if (precedes(&list[a], &list[b]))
@@ -113,7 +113,7 @@ static uint32_t choose_pivot(const ssi_candidate *list, uint32_t count)
 /* Brings the shortest beginning of the ordered list whose mass reaches `target` to the front (in
  * any order) and returns its length; all of it when the mass never does. Every candidate has mass
  * 1 when `unit`, else its weight. */
-static uint32_t select_mass(ssi_candidate *list, uint32_t count, uint64_t target, bool unit)
+static uint32_t select_mass(ssi_contender *list, uint32_t count, uint64_t target, bool unit)
 {
     uint32_t kept = 0;
     while (count > 0) {
@@ -158,13 +158,13 @@ static uint32_t gather(const ssi_sampler *sampler, float floor)
             if (scores[token] >= floor) {
                 float weight = ssi_expf(scores[token]) * 0x1p31f;
                 sampler->candidates[count++] =
-                    (ssi_candidate){scores[token], token, (uint32_t)weight};
+                    (ssi_contender){scores[token], token, (uint32_t)weight};
             }
     }
     return count;
 }
 
-static uint64_t total_weight(const ssi_candidate *list, uint32_t count)
+static uint64_t total_weight(const ssi_contender *list, uint32_t count)
 {
     uint64_t total = 0;
     for (uint32_t i = 0; i < count; i++)
@@ -207,6 +207,11 @@ static uint32_t keep_top_p(const ssi_sampler *sampler, float top_p)
 static float noise_from(uint64_t bits)
 {
     return -ssi_logf(-ssi_logf(ssi_uniform(bits)));
+}
+
+float ssi_sample_noise(uint64_t seed, uint32_t position, uint32_t token)
+{
+    return noise_from(ssi_noise_bits(seed, position, token));
 }
 
 /* No less than the noise, without logarithms: -log(-log u) <= -log(1 - u), and 1 - u =
@@ -265,7 +270,7 @@ static int32_t draw_token(const ssi_sampler *sampler, uint32_t position, uint32_
         offer_all(&state, floor);
         return (int32_t)state.token;
     }
-    ssi_candidate *list = sampler->candidates;
+    ssi_contender *list = sampler->candidates;
     uint32_t count;
     if (some_k) {
         count = keep_top_k(sampler, params->top_k);

@@ -12,11 +12,11 @@
 #define SSI_BIAS_MAX 4096u
 #define SSI_PENALTY_WINDOW_MAX 1024u
 
-typedef struct ssi_candidate {
+typedef struct ssi_contender {
     float score;     /* (logit - largest logit) / temperature */
     uint32_t token;
     uint32_t weight; /* exp(score) in units of 2^-31, cut off */
-} ssi_candidate;
+} ssi_contender;
 
 typedef struct ssi_sampler {
     ss_sampler_params params; /* bias_tokens and bias_values point to the copies below */
@@ -27,7 +27,7 @@ typedef struct ssi_sampler {
     /* Scratch of one draw. */
     float *adjusted;          /* [V]: logits with bias and penalties, then scores */
     uint16_t *occurrences;    /* [V]: all zero between draws */
-    ssi_candidate *candidates; /* [V] */
+    ssi_contender *candidates; /* [V] */
 } ssi_sampler;
 
 void ssi_sampler_layout(ssi_sampler *sampler, uint32_t vocabulary_size, ssi_arena *arena);
@@ -37,5 +37,8 @@ void ssi_sampler_clear(ssi_sampler *sampler); /* once, after the layout with mem
  * that the session holds. Returns false when the logits are not all finite. */
 bool ssi_sample(const ssi_sampler *sampler, const float *logits, const int32_t *history,
                 uint32_t history_count, uint32_t position, int32_t *token);
+
+/* The Gumbel noise of one token at one position: what a draft is ranked with, too. */
+float ssi_sample_noise(uint64_t seed, uint32_t position, uint32_t token);
 
 #endif

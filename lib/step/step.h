@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One forward pass over a batch of rows, and the stages it is made of, in the order of the flow
- * diagram: embed, lower layers, head, verify. A plain step is a tree of the root alone; a prefill
+ * diagram: embed, lower layers, prune, MSA layers, head, verify. A plain step is a tree of the root alone; a prefill
  * chunk is a batch of rows in a chain whose keys go straight to their positions. All kinds of rows
  * go through the one layer function.
  *
@@ -13,13 +13,15 @@
 
 #include "base/parallel.h"
 #include "cache/kv_cache.h"
-#include "draft/tree.h"
+#include "draft/planner.h"
 #include "model/model.h"
 #include "step/sample.h"
+#include "step/streams.h"
 
 /* The rows of a pass. Arrays are [row]. */
 typedef struct ssi_batch {
     uint32_t row_count;
+    uint32_t main_count;           /* rows from here on are streams, γ of a node side by side */
     int32_t *tokens;
     uint32_t *positions;           /* rotary */
     ssi_kv_slot *slots;            /* where the row's keys and values go */
@@ -28,7 +30,10 @@ typedef struct ssi_batch {
     uint16_t (*ancestors)[SSI_TREE_NODES]; /* [node]: slots in the node area, root first */
 } ssi_batch;
 
-enum { SSI_STAGE_LOWER, SSI_STAGE_HEAD, SSI_STAGE_VERIFY, SSI_STAGE_COUNT };
+enum {
+    SSI_STAGE_LOWER, SSI_STAGE_PRUNE, SSI_STAGE_MSA, SSI_STAGE_HEAD, SSI_STAGE_VERIFY,
+    SSI_STAGE_COUNT
+};
 
 /* All that passes compute in; laid out once by ssi_workspace_layout, owned by a session. */
 typedef struct ssi_workspace {
@@ -40,6 +45,7 @@ typedef struct ssi_workspace {
 
     ssi_kv_cache cache;
     ssi_batch batch;
+    ssi_streams streams;
     uint32_t row_capacity;    /* rows of a pass: of a prefill chunk or of a step */
     uint32_t chunk_rows;      /* of a prefill */
     uint32_t logit_rows;      /* rows the head gives at once: max_step_rows */
@@ -83,13 +89,25 @@ typedef struct ssi_emitter {
     void *context;
 } ssi_emitter;
 
+/* What the walk visited, in the numbers of the tree as run (pruning renumbers; node_of_kept tells
+ * the planned number). */
+typedef struct ssi_walk {
+    uint32_t count;                /* nodes visited: the root and the accepted ones */
+    uint8_t path[SSI_TREE_NODES];
+    uint8_t node_of_kept[SSI_TREE_NODES];
+} ssi_walk;
+
 /* step.c: one pass over the tree, whose root is the sequence's last token, not yet in the cache;
- * emits what it verifies and commits the accepted path. *accepted counts nodes below the root.
+ * emits what it verifies and commits the accepted path. Pruning, if planned, cuts the tree.
  * SS_ERROR_CANCELLED: nothing emitted, nothing committed. SS_ERROR_NUMERIC: the row of the last
  * token emitted (or of the root) has logits that are not finite; what came before stands. */
-ss_status ssi_step_run(ssi_workspace *work, const ssi_tree *tree, const ssi_sampler *sampler,
-                       const ssi_sequence *sequence, const ssi_emitter *emitter,
-                       uint32_t *accepted, ss_error *error) SSI_MUST_CHECK;
+ss_status ssi_step_run(ssi_workspace *work, ssi_tree *tree, const ssi_plan *plan,
+                       const ssi_sampler *sampler, const ssi_sequence *sequence,
+                       const ssi_emitter *emitter, ssi_walk *walk,
+                       ss_error *error) SSI_MUST_CHECK;
+
+/* step.c: the deferred schedule's second pass: the streams of the last committed row. */
+void ssi_step_defer(ssi_workspace *work, int32_t root_token);
 
 /* prefill.c: runs tokens[cache.length .. count - 1] in chunks and commits their rows, with logits
  * of the last into `last_logits` (NULL: none). Honours `cancelled` and `progress` (NULL: none)
@@ -114,14 +132,52 @@ void ssi_batch_tree(ssi_workspace *work, const ssi_tree *tree);
 void ssi_batch_forest(ssi_workspace *work, const int32_t *tokens, const int32_t *parents,
                       uint32_t row_count);
 void ssi_batch_embed(ssi_workspace *work); /* rotations, and embeddings into hidden */
-void ssi_lower_run(ssi_workspace *work);   /* lower.c */
+void ssi_batch_rotate(ssi_workspace *work, uint32_t row); /* cosines, sines of its position */
+void ssi_lower_run(ssi_workspace *work);   /* lower.c: layers 0 .. N - Ns - 1 */
+
+/* prune.c: cuts the nodes whose path is less likely than `threshold` by the early exit, from the
+ * tree and from the batch; node_of_kept[new] = old. Needs the adapter's pruner. */
+void ssi_prune_run(ssi_workspace *work, ssi_tree *tree, float threshold,
+                   uint8_t node_of_kept[SSI_TREE_NODES]);
+
+/* msa.c: the top Ns layers, over the batch's main rows and, if `streams`, γ streams of every node
+ * beside them (the parallel schedule; no root terms). Keeps every node's entry state. */
+void ssi_msa_run(ssi_workspace *work, bool streams);
+/* After the walk ended at `node`: its entry state, and with `streams` its streams' logits, become
+ * those of the next root. */
+void ssi_msa_settle(ssi_workspace *work, uint32_t node, bool streams);
+/* The deferred schedule: the last committed row's γ streams alone, given the next root. */
+void ssi_msa_defer(ssi_workspace *work, int32_t root_token);
+
+/* streams.c */
+/* Takes the arrays from an arena (runs twice); adapter may be NULL. */
+void ssi_streams_layout(ssi_workspace *work, ssi_streams *streams, const ss_adapter *adapter,
+                        ssi_arena *arena);
+void ssi_streams_clear(ssi_streams *streams, const ss_model *model); /* once, with memory */
+/* x += B A x, for the pruner. */
+void ssi_streams_add_low_rank(ssi_workspace *work, const ssi_low_rank *low, float *x);
+/* S_j = f(M) + P_j (+ the terms of the root, where root_token is not negative), into
+ * hidden[first_row .. first_row + γ - 1]. */
+void ssi_streams_birth(ssi_workspace *work, const float *entry, int32_t root_token,
+                       uint32_t first_row);
+/* draft_head.c: logits over the draft vocabulary of hidden[first_row ..], γ streams. */
+void ssi_draft_head_run(ssi_workspace *work, uint32_t first_row);
+/* Stream candidates given their parent's token (ssi_stream_expand); context: ssi_draft_view. */
+typedef struct ssi_draft_view {
+    ssi_workspace *work;
+    const ss_sampler_params *sampler;
+    uint32_t position; /* of stream 0's token */
+} ssi_draft_view;
+uint32_t ssi_draft_expand(void *context, uint32_t stream, int32_t parent_token,
+                          ssi_candidate candidates[SSI_CANDIDATES]);
 void ssi_layer_run(ssi_workspace *work, uint32_t layer);                  /* layer.c */
 void ssi_attention_run(ssi_workspace *work, uint32_t layer, bool quantise); /* attention.c */
-/* head.c: logits of rows first .. first + row_count - 1, [row][logit_stride]. */
-void ssi_head_run(ssi_workspace *work, uint32_t first, uint32_t row_count, float *logits);
+/* head.c: output norm and a head; logits of rows first .. first + row_count - 1. */
+void ssi_head_run(ssi_workspace *work, const ssi_linear *head, uint32_t first,
+                  uint32_t row_count, float *logits, size_t logit_stride);
 ss_status ssi_verify_run(ssi_workspace *work, const ssi_tree *tree, const ssi_sampler *sampler,
-                         const ssi_sequence *sequence, const ssi_emitter *emitter,
-                         uint32_t *accepted, ss_error *error) SSI_MUST_CHECK; /* verify.c */
+                         const ssi_sequence *sequence, const ssi_emitter *emitter, ssi_walk *walk,
+                         ss_error *error) SSI_MUST_CHECK; /* verify.c */
 
 static inline bool ssi_workspace_cancelled(ssi_workspace *work)
 {

@@ -5,14 +5,15 @@
 #include "step/step.h"
 
 ss_status ssi_verify_run(ssi_workspace *work, const ssi_tree *tree, const ssi_sampler *sampler,
-                         const ssi_sequence *sequence, const ssi_emitter *emitter,
-                         uint32_t *accepted, ss_error *error)
+                         const ssi_sequence *sequence, const ssi_emitter *emitter, ssi_walk *walk,
+                         ss_error *error)
 {
     uint32_t node = 0;
-    *accepted = 0;
+    walk->count = 0;
     work->cache.length++; /* the root, whose keys lie in their place */
     for (;;) {
         int32_t token, child;
+        walk->path[walk->count++] = (uint8_t)node;
         uint32_t position = sequence->dropped + sequence->count;
         if (!ssi_sample(sampler, work->logits + node * work->logit_stride, sequence->tokens,
                         sequence->count, position, &token)) {
@@ -26,7 +27,6 @@ ss_status ssi_verify_run(ssi_workspace *work, const ssi_tree *tree, const ssi_sa
         if (child < 0)
             return SS_OK;
         node = (uint32_t)child;
-        ssi_kv_commit_node(&work->cache, node);
-        ++*accepted;
+        ssi_kv_commit_node(&work->cache, work->batch.slots[node].index);
     }
 }

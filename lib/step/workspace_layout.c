@@ -62,12 +62,13 @@ void ssi_workspace_layout(ssi_workspace *work, const ssi_workspace_shape *shape,
         .head_length = hyper->head_length,
         .positions = shape->context_length,
         .nodes = shape->max_step_rows,
+        .streams = shape->max_step_rows * SSI_STREAMS_MAX,
         .f32 = shape->kv_f32,
     };
     work->chunk_rows = shape->prefill_chunk;
     work->logit_rows = shape->max_step_rows;
-    rows = work->chunk_rows > work->logit_rows ? work->chunk_rows : work->logit_rows;
-    work->row_capacity = rows;
+    rows = work->logit_rows * (1 + SSI_STREAMS_MAX); /* with streams beside every node */
+    work->row_capacity = rows = work->chunk_rows > rows ? work->chunk_rows : rows;
     ssi_kv_layout(&work->cache, &cache, &work->model->kernels, arena);
     layout_batch(work, arena);
 

@@ -273,7 +273,8 @@ static void decode(const toy_model *toy, toy_engine *engine, const int32_t *orac
     counted_sequence counter = {{tokens, PROMPT, 0}, TOTAL};
     ssi_emitter emitter = {count_token, &counter};
     ssi_tree tree;
-    uint32_t accepted;
+    static const ssi_plan plan = {SSI_SCHEDULE_NONE, false, 0};
+    ssi_walk walk;
     for (uint32_t i = 0; i < PROMPT; i++)
         tokens[i] = toy_token(toy, 5, i);
     *passes = 0;
@@ -292,8 +293,8 @@ static void decode(const toy_model *toy, toy_engine *engine, const int32_t *orac
                                 : (int32_t)((bits >> 20) % toy->shape.vocabulary);
             ssi_tree_add(&tree, parent, token, 0.5f, SSI_SOURCE_CALLER, i);
         }
-        assert_int_equal(ssi_step_run(&engine->work, &tree, &engine->sampler, &counter.sequence,
-                                      &emitter, &accepted, NULL), SS_OK);
+        assert_int_equal(ssi_step_run(&engine->work, &tree, &plan, &engine->sampler,
+                                      &counter.sequence, &emitter, &walk, NULL), SS_OK);
         assert_int_equal(engine->work.cache.length, counter.sequence.count - 1);
         ++*passes;
     }

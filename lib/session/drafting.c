@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Around every pass of a session that drafts: bring the sources up to date, run the streams where
+ * the planner wants them, grow the tree; afterwards tell everyone what came of it. Nothing here can
+ * change a token. */
+#include "session/drafting.h"
+
+#include "session/session_state.h"
+
+#define CALLER_NODES SSI_CALLER_NODES
+
+static float milliseconds(uint64_t ns)
+{
+    return (float)ns * 1e-6f;
+}
+
+static uint64_t now(const ss_session *session)
+{
+    return session->work.clock(session->work.clock_context);
+}
+
+/* The automaton's text becomes the sequence: what is unchanged stays, the rest is appended. */
+static void update_ngrams(ss_session *session)
+{
+    ssi_ngram *ngram = &session->drafting->ngram;
+    const ssi_sequence *sequence = &session->sequence;
+    uint32_t same = session->unchanged < sequence->count ? session->unchanged : sequence->count;
+    if (!(session->drafting->config.sources & SS_DRAFT_NGRAM))
+        return;
+    if (ngram->count > same)
+        ssi_ngram_truncate(ngram, same);
+    while (ngram->count < sequence->count)
+        ssi_ngram_append(ngram, sequence->tokens[ngram->count]);
+    session->unchanged = UINT32_MAX;
+}
+
+static void ask_caller(ss_session *session)
+{
+    ssi_drafting *drafting = session->drafting;
+    const ss_stream_config *config = &drafting->config;
+    ss_draft_node guesses[CALLER_NODES];
+    ssi_caller_node nodes[CALLER_NODES];
+    uint32_t count = 0;
+    if (!(config->sources & SS_DRAFT_CALLER))
+        return;
+    if (config->draft)
+        count = config->draft(config->draft_context, session->sequence.tokens,
+                              session->sequence.count, guesses, CALLER_NODES);
+    count = count < CALLER_NODES ? count : CALLER_NODES;
+    for (uint32_t i = 0; i < count; i++)
+        nodes[i] = (ssi_caller_node){guesses[i].token, guesses[i].parent, guesses[i].probability};
+    ssi_caller_source_begin(&drafting->caller_source, nodes, count,
+                            session->work.model->hyper.vocabulary_size);
+}
+
+/* Streams of this root: there already (parallel schedule), or run now if the planner wants them. */
+static void run_streams(ss_session *session, const ssi_situation *situation)
+{
+    ssi_drafting *drafting = session->drafting;
+    ssi_streams *streams = &session->work.streams;
+    bool possible = streams->count > 0 && (drafting->config.sources & SS_DRAFT_STREAMS) != 0 &&
+                    streams->entry_length == session->work.cache.length;
+    drafting->stream_ms = 0;
+    if (possible && !streams->ready && situation->depth_limit > 0 &&
+        ssi_planner_wants_streams(&drafting->planner, situation)) {
+        uint64_t start = now(session);
+        ssi_step_defer(&session->work, situation->root_token);
+        drafting->stream_ms = milliseconds(now(session) - start);
+    }
+    drafting->view = (ssi_draft_view){&session->work, &session->sampler.params,
+                                      session->sequence.dropped + session->sequence.count};
+    ssi_stream_source_begin(&drafting->stream_source,
+                            possible && streams->ready ? streams->count : 0,
+                            streams->adapter && streams->adapter->parent_rank > 0,
+                            ssi_draft_expand, &drafting->view);
+}
+
+/* The planned tree in the form hosts see. */
+static void show(ss_session *session)
+{
+    static const uint32_t source_bits[SSI_SOURCE_COUNT] = {
+        [SSI_SOURCE_STREAM] = SS_DRAFT_STREAMS,
+        [SSI_SOURCE_NGRAM] = SS_DRAFT_NGRAM,
+        [SSI_SOURCE_CALLER] = SS_DRAFT_CALLER,
+    };
+    ssi_drafting *drafting = session->drafting;
+    const ssi_tree *tree = &session->tree;
+    drafting->shown_count = tree->node_count;
+    for (uint32_t node = 0; node < tree->node_count; node++)
+        drafting->shown[node] = (ss_tree_node){
+            .token = tree->token_of_node[node],
+            .parent = node > 0 ? tree->parent_of_node[node] : -1,
+            .probability = node > 0 ? tree->probability_of_node[node] : 1.0f,
+            .source = node > 0 ? source_bits[tree->source_of_node[node]] : 0,
+            .rank = tree->rank_of_node[node],
+            .state = drafting->plan.prune ? SS_NODE_PRUNED : SS_NODE_REJECTED,
+        };
+}
+
+void ssi_drafting_plan(ss_session *session)
+{
+    ssi_drafting *drafting = session->drafting;
+    const ssi_sequence *sequence = &session->sequence;
+    uint64_t start = now(session), streams_ns;
+    ssi_situation situation = {
+        .root_token = sequence->tokens[sequence->count - 1],
+        .depth_limit = session->limit - sequence->count - 1,
+        .end_tokens = drafting->end_tokens,
+        .end_count = session->sampler.params.ignore_end ? 0 : drafting->end_count,
+        .sources = drafting->sources,
+        .source_count = drafting->source_count,
+    };
+    update_ngrams(session);
+    ask_caller(session);
+    run_streams(session, &situation);
+    ssi_planner_plan(&drafting->planner, &situation, &session->tree, &drafting->plan);
+    show(session);
+    streams_ns = (uint64_t)((double)drafting->stream_ms * 1e6);
+    drafting->pass_start_ns = now(session);
+    session->stats.plan_ns += drafting->pass_start_ns - start - streams_ns;
+    drafting->prune_before_ns = session->work.stage_ns[SSI_STAGE_PRUNE];
+}
+
+void ssi_drafting_observe(ss_session *session, uint32_t before)
+{
+    ssi_drafting *drafting = session->drafting;
+    const ssi_walk *walk = &drafting->walk;
+    uint64_t start = now(session);
+    uint8_t path[SSI_TREE_NODES];
+    uint32_t drawn = session->sequence.count - before; /* one at each node visited */
+    for (uint32_t i = 0; i < session->tree.node_count; i++)
+        drafting->shown[walk->node_of_kept[i]].state = SS_NODE_REJECTED;
+    for (uint32_t i = 0; i < walk->count; i++) {
+        path[i] = walk->node_of_kept[walk->path[i]];
+        drafting->shown[path[i]].state = SS_NODE_ACCEPTED;
+    }
+    if (drawn == 0)
+        return;
+    ssi_outcome outcome = {
+        .path = path,
+        .tokens = session->sequence.tokens + before,
+        .path_count = drawn < walk->count ? drawn : walk->count,
+        .row_count = drafting->shown_count,
+        .row_count_kept = session->tree.node_count,
+        .pass_ms = milliseconds(start - drafting->pass_start_ns),
+        .stream_ms = drafting->stream_ms,
+        .prune_ms = milliseconds(session->work.stage_ns[SSI_STAGE_PRUNE] -
+                                 drafting->prune_before_ns),
+    };
+    ssi_planner_observe(&drafting->planner, &outcome);
+    session->stats.plan_ns += now(session) - start;
+}
