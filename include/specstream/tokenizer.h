@@ -29,13 +29,14 @@ SS_API ss_status ss_tokenize_params_init(ss_tokenize_params *params, size_t stru
 
 /* Encodes text. Any bytes are allowed: NUL is a character like others, invalid UTF-8 is encoded
  * byte by byte (byte-level BPE) or through byte tokens (SentencePiece); decoding gives the same
- * bytes back.
+ * bytes back. But a byte that the vocabulary has no token for is left out (SmolLM2's lacks 21 that
+ * occur in no ordinary text), and SentencePiece takes U+2581 for a space.
  *
- * text      text_bytes bytes; may be NULL when text_bytes is 0.
+ * text      text_bytes bytes, at most 2^30; may be NULL when text_bytes is 0.
  * params    NULL means defaults.
  * tokens    room for `capacity` ids; may be NULL when capacity is 0.
  * count     receives the number of ids, also on SS_ERROR_CAPACITY (call again with that room;
- *           text_bytes + 2 always suffices).
+ *           2 * text_bytes + 3 always suffices).
  * Returns SS_OK, SS_ERROR_CAPACITY, SS_ERROR_ARGUMENT, SS_ERROR_MEMORY (scratch comes from the
  * model's allocator: here alone the allocator may be called from several threads at once).
  * Since 0.1. */

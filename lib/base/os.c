@@ -203,12 +203,12 @@ uint32_t ssi_os_cpu_count(void)
     return online > 0 ? (uint32_t)online : 1;
 }
 
-enum { HUGE_PAGE = 2 << 20, HUGE_BLOCK = 4 << 20 };
+enum { PAGE = 4096, HUGE_PAGE = 2 << 20, HUGE_BLOCK = 4 << 20 };
 
 void *ssi_os_allocate(size_t bytes, size_t alignment)
 {
     void *block;
-    bool huge = bytes >= HUGE_BLOCK;
+    bool huge = bytes >= HUGE_BLOCK && alignment >= PAGE;
     if (posix_memalign(&block, huge ? HUGE_PAGE : alignment, bytes) != 0)
         return NULL;
     if (huge)

@@ -35,9 +35,11 @@ uint64_t ssi_clock_ns(void *unused); /* monotonic */
 
 uint32_t ssi_os_cpu_count(void); /* cores this process may run on; at least 1 */
 
-/* Memory where the host gave no allocator. Blocks of 4 MiB and more lie on huge pages where the
- * system has them: a model's weights would else cost a page fault every 4 KiB. NULL when out of
- * memory. alignment: a power of two, at least the size of a pointer. */
+/* Memory where the host gave no allocator; NULL when out of memory. alignment: a power of two, at
+ * least the size of a pointer. Blocks of 4 MiB and more that are aligned to a page lie on huge
+ * pages where the system has them: a model's weights would else cost a fault every 4 KiB. What
+ * fills up slowly and all over, as a session's cache does, asks for less alignment: on huge pages
+ * its first token would touch, and the system clear, the whole of it. */
 void *ssi_os_allocate(size_t bytes, size_t alignment);
 void ssi_os_release(void *block);
 

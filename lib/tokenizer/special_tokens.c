@@ -14,7 +14,8 @@ typedef bool is_before(const ssi_tokenizer *tokenizer, uint32_t a, uint32_t b);
 
 static bool by_bytes(const ssi_tokenizer *tokenizer, uint32_t a, uint32_t b)
 {
-    return compare_bytes(ssi_piece(tokenizer, (int32_t)a), ssi_piece(tokenizer, (int32_t)b)) < 0;
+    return compare_bytes(ssi_piece(tokenizer, (int32_t)a), ssi_piece(tokenizer, (int32_t)b)) <
+           0;
 }
 
 static bool by_length(const ssi_tokenizer *tokenizer, uint32_t a, uint32_t b)
@@ -132,8 +133,8 @@ bool ssi_specials_present(const ssi_tokenizer *tokenizer, ssi_text text, bool sp
     const uint32_t *first = tokenizer->specials.first_byte;
     for (size_t i = 0; i < text.length; i++) {
         unsigned byte = (unsigned char)text.bytes[i];
-        if (first[byte] < first[byte + 1] &&
-            find_prefixes(tokenizer, (ssi_text){text.bytes + i, text.length - i}, special, NULL))
+        ssi_text rest = {text.bytes + i, text.length - i};
+        if (first[byte] < first[byte + 1] && find_prefixes(tokenizer, rest, special, NULL))
             return true;
     }
     return false;

@@ -48,8 +48,9 @@ ss_status ssi_text_stream_init(ssi_text_stream *stream, const ssi_tokenizer *tok
     for (size_t i = 0; i < stop_count; i++) {
         size_t length = stops[i] != NULL ? strnlen(stops[i], SSI_STOP_BYTES_MAX + 1) : 0;
         if (length == 0 || length > SSI_STOP_BYTES_MAX)
-            return ssi_fail(error, SS_ERROR_ARGUMENT, "stop string %zu is %s, expected 1 to %u bytes",
-                            i, length == 0 ? "empty" : "too long", SSI_STOP_BYTES_MAX);
+            return ssi_fail(error, SS_ERROR_ARGUMENT,
+                            "stop string %zu is %s, expected 1 to %u bytes", i,
+                            length == 0 ? "empty" : "too long", SSI_STOP_BYTES_MAX);
         stream->stops[i].length = length;
         memcpy(stream->stops[i].bytes, stops[i], length);
     }

@@ -33,49 +33,54 @@ static uint64_t hash_text(const char *bytes, size_t length)
 uint32_t ssi_token_map_bits(uint32_t token_count)
 {
     uint32_t bits = 4;
-    while (bits < 32 && (uint64_t)1 << bits < 2 * (uint64_t)token_count)
+    while (bits < 31 && (uint64_t)1 << bits < 2 * (uint64_t)token_count)
         bits++;
     return bits;
 }
 
-void ssi_token_map_init(ssi_token_map *map, const ssi_text *texts, ssi_token_slot *slots,
+void ssi_token_map_init(ssi_token_map *map, const ssi_text *texts, uint32_t *slots,
                         uint32_t bits)
 {
     *map = (ssi_token_map){.texts = texts, .slots = slots, .bits = bits};
 }
 
-/* The slot that holds this text, or the empty one where it belongs. */
-static ssi_token_slot *find_slot(const ssi_token_map *map, const char *bytes, size_t length,
-                                 uint32_t *tag)
+/* The slot that holds this text, or the empty one where it belongs; *tag is what it would hold
+ * above the id. */
+static uint32_t *find_slot(const ssi_token_map *map, const char *bytes, size_t length,
+                           uint32_t *tag)
 {
     uint64_t hash = hash_text(bytes, length);
-    size_t mask = ((size_t)1 << map->bits) - 1;
-    *tag = (uint32_t)hash;
-    for (size_t at = (size_t)(hash >> (64 - map->bits));; at = (at + 1) & mask) {
-        ssi_token_slot *slot = &map->slots[at];
-        if (slot->holder == 0)
+    uint32_t mask = ((uint32_t)1 << map->bits) - 1;
+    *tag = (uint32_t)hash & ~mask;
+    for (uint32_t at = (uint32_t)(hash >> (64 - map->bits));; at = (at + 1) & mask) {
+        uint32_t *slot = &map->slots[at];
+        if (*slot == 0)
             return slot;
-        if (slot->tag != *tag)
+        if ((*slot & ~mask) != *tag)
             continue;
-        const ssi_text *text = &map->texts[slot->holder - 1];
+        const ssi_text *text = &map->texts[(*slot & mask) - 1];
         if (text->length == length && memcmp(text->bytes, bytes, length) == 0)
             return slot;
     }
 }
 
+static int32_t token_in(const ssi_token_map *map, uint32_t slot)
+{
+    return (int32_t)(slot & (((uint32_t)1 << map->bits) - 1)) - 1;
+}
+
 int32_t ssi_token_map_add(ssi_token_map *map, int32_t token)
 {
     uint32_t tag;
-    ssi_token_slot *slot =
-        find_slot(map, map->texts[token].bytes, map->texts[token].length, &tag);
-    if (slot->holder != 0)
-        return slot->holder - 1;
-    *slot = (ssi_token_slot){.tag = tag, .holder = token + 1};
+    uint32_t *slot = find_slot(map, map->texts[token].bytes, map->texts[token].length, &tag);
+    if (*slot != 0)
+        return token_in(map, *slot);
+    *slot = tag | ((uint32_t)token + 1);
     return -1;
 }
 
 int32_t ssi_token_map_find(const ssi_token_map *map, const char *bytes, size_t length)
 {
     uint32_t tag;
-    return find_slot(map, bytes, length, &tag)->holder - 1;
+    return token_in(map, *find_slot(map, bytes, length, &tag));
 }

@@ -7,21 +7,17 @@
 
 #include <stdint.h>
 
-typedef struct ssi_token_slot {
-    uint32_t tag;    /* hash bits that don't choose the slot: most misses end here */
-    int32_t holder;  /* id + 1; 0: empty */
-} ssi_token_slot;
-
 typedef struct ssi_token_map {
     const ssi_text *texts; /* [token], not owned */
-    ssi_token_slot *slots;
-    uint32_t bits;         /* 1 << bits slots, at most half of them used */
+    uint32_t *slots; /* id + 1 in the low `bits`, 0: empty; above them bits of the text's hash,
+                      * which tell most other texts apart without looking at them */
+    uint32_t bits;   /* 1 << bits slots, at most half of them used */
 } ssi_token_map;
 
 uint32_t ssi_token_map_bits(uint32_t token_count);
 
 /* Slots must be 1 << bits zeroed entries. */
-void ssi_token_map_init(ssi_token_map *map, const ssi_text *texts, ssi_token_slot *slots,
+void ssi_token_map_init(ssi_token_map *map, const ssi_text *texts, uint32_t *slots,
                         uint32_t bits);
 
 /* Enters texts[token]; returns the token that already has this text, or -1. */

@@ -85,7 +85,7 @@ struct layout {
     ssi_tokenizer *tokenizer;
     ssi_text *texts;       /* of the lasting map */
     char *text_bytes;      /* SentencePiece: what they point to */
-    ssi_token_slot *slots;
+    uint32_t *slots;
     char *template_room;
 };
 
@@ -111,7 +111,7 @@ static struct layout lay_out(ssi_arena *arena, const struct plan *plan, ssi_toke
     }
     if (plan->pretokenizer == NULL || plan->pretokenizer->whole_words) {
         laid.texts = ssi_arena_take(arena, count, sizeof(ssi_text));
-        laid.slots = ssi_arena_take(arena, (size_t)1 << plan->map_bits, sizeof(ssi_token_slot));
+        laid.slots = ssi_arena_take(arena, (size_t)1 << plan->map_bits, sizeof(uint32_t));
     }
     return laid;
 }
@@ -194,14 +194,15 @@ static ss_status fill_tokens(ssi_tokenizer *tokenizer, const ssi_tokenizer_sourc
     return SS_OK;
 }
 
-static ss_status fill_byte_pairs(const struct layout *laid, const struct plan *plan, ss_error *error)
+static ss_status fill_byte_pairs(const struct layout *laid, const struct plan *plan,
+                                 ss_error *error)
 {
     ssi_tokenizer *tokenizer = laid->tokenizer;
     const ssi_memory *memory = &tokenizer->memory;
     /* The file's texts are needed to resolve merges, not afterwards. */
-    size_t slots_bytes = ((size_t)1 << plan->map_bits) * sizeof(ssi_token_slot);
+    size_t slots_bytes = ((size_t)1 << plan->map_bits) * sizeof(uint32_t);
     size_t bytes = slots_bytes + plan->longest_token;
-    ssi_token_slot *slots = ssi_allocate(memory, bytes, SSI_ALIGN);
+    uint32_t *slots = ssi_allocate(memory, bytes, SSI_ALIGN);
     if (slots == NULL)
         return ssi_fail(error, SS_ERROR_MEMORY, "out of memory for %u tokens",
                         tokenizer->token_count);
@@ -221,7 +222,7 @@ static ss_status fill_byte_pairs(const struct layout *laid, const struct plan *p
 static void fill_whole_words(const struct layout *laid, const struct plan *plan)
 {
     ssi_tokenizer *tokenizer = laid->tokenizer;
-    memset(laid->slots, 0, ((size_t)1 << plan->map_bits) * sizeof(ssi_token_slot));
+    memset(laid->slots, 0, ((size_t)1 << plan->map_bits) * sizeof(uint32_t));
     ssi_token_map_init(&tokenizer->map, laid->texts, laid->slots, plan->map_bits);
     for (uint32_t i = 0; i < tokenizer->token_count; i++) {
         laid->texts[i] = ssi_piece(tokenizer, (int32_t)i);
@@ -251,7 +252,8 @@ static bool holds_inner_space(ssi_text text)
     return false;
 }
 
-static ss_status fill_sentencepiece(const struct layout *laid, const struct plan *plan, ss_error *error)
+static ss_status fill_sentencepiece(const struct layout *laid, const struct plan *plan,
+                                    ss_error *error)
 {
     ssi_tokenizer *tokenizer = laid->tokenizer;
     const ssi_tokenizer_source *source = plan->source;
@@ -267,7 +269,7 @@ static ss_status fill_sentencepiece(const struct layout *laid, const struct plan
         if (holds_inner_space(laid->texts[i]))
             tokenizer->words_begin_at_space = false;
     }
-    memset(laid->slots, 0, ((size_t)1 << plan->map_bits) * sizeof(ssi_token_slot));
+    memset(laid->slots, 0, ((size_t)1 << plan->map_bits) * sizeof(uint32_t));
     ssi_token_map_init(&tokenizer->map, laid->texts, laid->slots, plan->map_bits);
     return fill_tokens(tokenizer, source, &tokenizer->map, error);
 }
