@@ -33,33 +33,44 @@ void tokens_free(token_list *of)
     *of = (token_list){0};
 }
 
+/* Makes room as *status asks for it; false when the ids are there, or won't be. */
+static bool try_again(token_list *to, ss_status status, size_t count)
+{
+    to->count = 0;
+    if (status == SS_ERROR_CAPACITY)
+        reserve(to, count);
+    else if (status == SS_OK)
+        to->count = count;
+    return status == SS_ERROR_CAPACITY;
+}
+
 ss_status tokens_from_text(const ss_model *model, const buffer *text, bool special,
                            token_list *to, ss_error *error)
 {
     ss_tokenize_params params;
+    ss_status status;
+    size_t count = 0;
     ss_tokenize_params_init(&params, sizeof params);
     params.add_eos = SS_CHOICE_NO;
     params.special = special ? SS_CHOICE_YES : SS_CHOICE_NO;
     to->count = 0;
-    reserve(to, text->length + 2);
-    return ss_tokenize(model, text->bytes, text->length, &params, to->ids, to->capacity,
-                       &to->count, error);
+    reserve(to, text->length / 2 + 2);
+    do
+        status = ss_tokenize(model, text->bytes, text->length, &params, to->ids, to->capacity,
+                             &count, error);
+    while (try_again(to, status, count));
+    return status;
 }
 
 ss_status tokens_from_chat(const ss_model *model, const ss_chat_message *messages,
                            size_t message_count, token_list *to, ss_error *error)
 {
     ss_status status;
-    do { /* the second time round the room suffices */
-        size_t count = 0;
+    size_t count = 0;
+    do
         status = ss_chat_format(model, messages, message_count, true, to->ids, to->capacity,
                                 &count, error);
-        to->count = 0;
-        if (status == SS_ERROR_CAPACITY)
-            reserve(to, count);
-        else
-            to->count = count;
-    } while (status == SS_ERROR_CAPACITY);
+    while (try_again(to, status, count));
     return status;
 }
 
