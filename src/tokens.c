@@ -33,7 +33,7 @@ void tokens_free(token_list *of)
     *of = (token_list){0};
 }
 
-/* Makes room as *status asks for it; false when the ids are there, or won't be. */
+/* Whether to call again, now that there is the room it asked for; else keeps what it gave. */
 static bool try_again(token_list *to, ss_status status, size_t count)
 {
     to->count = 0;

@@ -117,14 +117,20 @@ static inline const char *json_value(const char *line, const char *key)
     if (end == NULL || (*end != '\n' && *end != '\0'))
         fail_msg("not one JSON object: %s", line);
     while (at < end - 1) {
-        const char *value = json_pass_string(at) + 1;
-        size_t length = (size_t)(value - at) - 3;
+        const char *after = json_pass_string(at);
+        if (after == NULL)
+            break;
+        const char *value = after + 1;
+        size_t length = (size_t)(after - at) - 2;
         if (strlen(key) == length && memcmp(at + 1, key, length) == 0)
             return value;
-        at = json_pass(value) + 1;
+        at = json_pass(value);
+        if (at == NULL)
+            break;
+        at++;
     }
     fail_msg("no key %s: %s", key, line);
-    return NULL;
+    abort(); /* fail_msg does not come back; the compiler can't know */
 }
 
 /* Whether the value is these very characters. */
