@@ -7,7 +7,7 @@
 typedef struct attention_work {
     const ssi_workspace *work;
     uint32_t layer;
-    uint32_t chunk_count; /* of rows, per key/value head */
+    uint32_t chunk_rows, chunk_count; /* of rows, per key/value head */
     uint32_t job_count, part_count;
     bool quantise;        /* each job its own columns */
 } attention_work;
@@ -19,7 +19,7 @@ static void run_job(const attention_work *region, uint32_t job, void *scratch)
     const ssi_kernels *kernels = &work->model->kernels;
     const ssi_kv_cache *cache = &work->cache;
     uint32_t head = job / region->chunk_count;
-    uint32_t first = job % region->chunk_count * SSI_ATTENTION_ROWS;
+    uint32_t first = job % region->chunk_count * region->chunk_rows;
     uint32_t rest = work->batch.row_count - first;
     uint32_t heads_per_kv = hyper->head_count / hyper->head_count_kv;
     uint32_t width = heads_per_kv * hyper->head_length, column = head * width;
@@ -34,7 +34,7 @@ static void run_job(const attention_work *region, uint32_t job, void *scratch)
         .head_length = hyper->head_length,
         .heads_per_kv = heads_per_kv,
         .scale = hyper->attention_scale,
-        .row_count = rest < SSI_ATTENTION_ROWS ? rest : SSI_ATTENTION_ROWS,
+        .row_count = rest < region->chunk_rows ? rest : region->chunk_rows,
         .rows = work->batch.attention + first,
         .query = work->query + first * work->query_stride + column,
         .query_stride = work->query_stride,
@@ -64,9 +64,13 @@ void ssi_attention_run(ssi_workspace *work, uint32_t layer, bool quantise)
     uint32_t width = hyper->head_count / hyper->head_count_kv * hyper->head_length;
     bool whole_blocks = width % SSI_BLOCK == 0;
     attention_work region = {.work = work, .layer = layer, .quantise = quantise && whole_blocks};
-    region.chunk_count = (row_count + SSI_ATTENTION_ROWS - 1) / SSI_ATTENTION_ROWS;
-    region.job_count = hyper->head_count_kv * region.chunk_count;
     uint32_t parts = threads > 1 ? threads * SSI_TASKS_PER_THREAD : 1;
+    region.chunk_rows = SSI_ATTENTION_ROWS;
+    /* 3 heads are no fair share for 2 threads: half the rows make 6 jobs. */
+    if (row_count >= 4 && row_count <= SSI_ATTENTION_ROWS && hyper->head_count_kv % threads != 0)
+        region.chunk_rows = (row_count + 1) / 2;
+    region.chunk_count = (row_count + region.chunk_rows - 1) / region.chunk_rows;
+    region.job_count = hyper->head_count_kv * region.chunk_count;
     region.part_count = parts < region.job_count ? parts : region.job_count;
     ssi_parallel_run(work->parallel, region.part_count, attention_body, &region);
     if (quantise && !whole_blocks)
