@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Early exit (method 2.10): at the entry of the MSA layers o_θ, the output norm and the draft head
+/* Early exit, method 2.10: at the entry of the MSA layers o_θ, the output norm and the draft head
  * turn every parent's state into preliminary probabilities, which score its children; paths with
  * little joint probability are cut before they cost rows. It decides what is offered, never what
  * comes out. */

@@ -24,6 +24,7 @@ INIT(session_params)
 INIT(sampler_params)
 INIT(tokenize_params)
 INIT(adapter_params)
+INIT(stream_config)
 
 static const struct {
     init_function *init;
@@ -39,6 +40,7 @@ static const struct {
     {init_sampler_params, sizeof(ss_sampler_params)},
     {init_tokenize_params, sizeof(ss_tokenize_params)},
     {init_adapter_params, sizeof(ss_adapter_params)},
+    {init_stream_config, sizeof(ss_stream_config)},
 };
 
 static void init_writes_the_struct_and_no_byte_more(void **state)
