@@ -271,6 +271,33 @@ SS_API ss_status ss_session_evaluate(ss_session *session, const int32_t *tokens,
 SS_API ss_status ss_session_score(ss_session *session, const int32_t *tokens, size_t count,
                                   size_t first, float *log_probabilities, ss_error *error);
 
+/* Saves the session: tokens, keys and values, sampler settings, where in a generation it stands, and
+ * what has been learnt of acceptance. The blob is checksummed and carries hashes of the model's
+ * tensors, of its hyperparameters and tokenizer, and of the adapter set, and
+ * SS_ARITHMETIC_VERSION. Stop strings, streams' settings, hooks and the adapter are not in it.
+ *
+ * buffer  room for `capacity` bytes; may be NULL when capacity is 0.
+ * bytes   receives the blob's size, also on SS_ERROR_CAPACITY (call again with that room).
+ * Returns SS_OK; SS_ERROR_CAPACITY; for a path SS_ERROR_MEMORY or SS_ERROR_IO (the file is
+ * replaced whole or left alone). The session is unchanged. Since 0.1. */
+SS_API ss_status ss_session_save(const ss_session *session, void *buffer, size_t capacity,
+                                 size_t *bytes, ss_error *error);
+SS_API ss_status ss_session_save_file(const ss_session *session, const char *path,
+                                      ss_error *error);
+
+/* Restores what ss_session_save wrote, in this process or another, on this CPU or another: the
+ * next tokens are those the saved session would have given. Set the adapter first.
+ *
+ * Returns SS_OK; SS_ERROR_FORMAT (not a session, truncated or altered); SS_ERROR_UNSUPPORTED
+ * (another format or arithmetic version: both are named); SS_ERROR_MISMATCH (another model, the
+ * main half of another adapter, another kv_type); SS_ERROR_CONTEXT_FULL (more tokens than this
+ * session's context holds); for a path SS_ERROR_IO or SS_ERROR_MEMORY.
+ * After an error the session is what it was. Since 0.1. */
+SS_API ss_status ss_session_restore(ss_session *session, const void *data, size_t bytes,
+                                    ss_error *error);
+SS_API ss_status ss_session_restore_file(ss_session *session, const char *path,
+                                         ss_error *error);
+
 /* Counters since creation or the last ss_session_reset_stats. */
 typedef struct ss_stats {
     size_t struct_size;        /* set by the caller */

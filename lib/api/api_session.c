@@ -174,6 +174,44 @@ ss_status ss_session_score(ss_session *session, const int32_t *tokens, size_t co
     return status;
 }
 
+ss_status ss_session_save(const ss_session *session, void *buffer, size_t capacity,
+                          size_t *bytes, ss_error *error)
+{
+    SSI_TRY(ssi_need(session, "session", error));
+    SSI_TRY(ssi_need(bytes, "bytes", error));
+    if (capacity > 0)
+        SSI_TRY(ssi_need(buffer, "buffer", error));
+    return ssi_session_save(session, buffer, capacity, bytes, error);
+}
+
+ss_status ss_session_save_file(const ss_session *session, const char *path, ss_error *error)
+{
+    SSI_TRY(ssi_need(session, "session", error));
+    SSI_TRY(ssi_need(path, "path", error));
+    return ssi_session_save_file(session, path, error);
+}
+
+ss_status ss_session_restore(ss_session *session, const void *data, size_t bytes,
+                             ss_error *error)
+{
+    SSI_TRY(ssi_need(session, "session", error));
+    SSI_TRY(ssi_need(data, "data", error));
+    ssi_float_env before = ssi_float_env_enter();
+    ss_status status = ssi_session_restore(session, data, bytes, error);
+    ssi_float_env_leave(before);
+    return status;
+}
+
+ss_status ss_session_restore_file(ss_session *session, const char *path, ss_error *error)
+{
+    SSI_TRY(ssi_need(session, "session", error));
+    SSI_TRY(ssi_need(path, "path", error));
+    ssi_float_env before = ssi_float_env_enter();
+    ss_status status = ssi_session_restore_file(session, path, error);
+    ssi_float_env_leave(before);
+    return status;
+}
+
 ss_status ss_session_get_stats(const ss_session *session, ss_stats *stats, ss_error *error)
 {
     ss_stats ours = {.struct_size = sizeof ours};

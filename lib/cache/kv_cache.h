@@ -61,4 +61,10 @@ const void *ssi_kv_values(const ssi_kv_cache *cache, ssi_kv_place place, uint32_
  * computed: a node's rotation depends on its depth alone, which is what it was run with. */
 void ssi_kv_commit_node(ssi_kv_cache *cache, uint32_t node_slot);
 
+/* kv_cache_save.c: all keys and values of one position, [layer][head][key, value][head_length], in
+ * ssi_kv_row_bytes() bytes. Loading doesn't change `length`. */
+size_t ssi_kv_row_bytes(const ssi_kv_cache *cache);
+void ssi_kv_save_row(const ssi_kv_cache *cache, uint32_t position, unsigned char *bytes);
+void ssi_kv_load_row(const ssi_kv_cache *cache, uint32_t position, const unsigned char *bytes);
+
 #endif

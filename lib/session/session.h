@@ -47,6 +47,16 @@ ss_status ssi_session_score(ss_session *session, const int32_t *tokens, size_t c
                             size_t first, float *log_probabilities,
                             ss_error *error) SSI_MUST_CHECK;
 
+/* session_save.c, session_restore.c */
+ss_status ssi_session_save(const ss_session *session, void *buffer, size_t capacity,
+                           size_t *bytes, ss_error *error) SSI_MUST_CHECK;
+ss_status ssi_session_save_file(const ss_session *session, const char *path,
+                                ss_error *error) SSI_MUST_CHECK;
+ss_status ssi_session_restore(ss_session *session, const void *data, size_t bytes,
+                              ss_error *error) SSI_MUST_CHECK;
+ss_status ssi_session_restore_file(ss_session *session, const char *path,
+                                   ss_error *error) SSI_MUST_CHECK;
+
 /* stats.c */
 void ssi_session_get_stats(const ss_session *session, ss_stats *stats);
 void ssi_session_reset_stats(ss_session *session);
