@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.." || exit 1
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+export ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1} # as malloc does
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
 passed=0 failed=0 skipped=0
 

@@ -14,7 +14,8 @@ typedef struct ssi_text { /* not NUL-terminated */
 
 static inline bool ssi_text_is(ssi_text text, const char *string)
 {
-    return strlen(string) == text.length && memcmp(text.bytes, string, text.length) == 0;
+    return strlen(string) == text.length &&
+           (text.length == 0 || memcmp(text.bytes, string, text.length) == 0);
 }
 
 #endif

@@ -85,7 +85,8 @@ static ss_status plan_one(const ssi_gguf *gguf, const ssi_arch_tensor *role, uin
 ss_status ssi_plan_tensors(const ssi_gguf *gguf, const ssi_arch *arch, const ssi_hyper *hyper,
                            ssi_slot *slots, ss_error *error)
 {
-    memset(slots, 0, gguf->tensor_count * sizeof *slots);
+    for (uint32_t i = 0; i < gguf->tensor_count; i++)
+        slots[i] = (ssi_slot){ 0 };
     for (uint32_t i = 0; i < arch->model_tensor_count; i++)
         SSI_TRY(plan_one(gguf, &arch->model_tensors[i], SSI_NO_LAYER, hyper, slots, error));
     for (uint32_t layer = 0; layer < hyper->layer_count; layer++)

@@ -159,7 +159,7 @@ static void big_blocks_are_aligned_to_huge_pages(void **state)
 {
     ssi_memory memory = ssi_memory_from(NULL);
     (void)state;
-    unsigned char *block = ssi_allocate(&memory, (8u << 20) + 5, 64);
+    unsigned char *block = ssi_allocate(&memory, (8u << 20) + 5, 4096);
     assert_non_null(block);
     assert_int_equal((uintptr_t)block % (2u << 20), 0);
     block[0] = block[(8u << 20) + 4] = 1;

@@ -14,6 +14,7 @@ for fuzzer in "$@"; do
     mkdir -p "$found"
     echo "== $name: $seconds s"
     "$fuzzer" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=0 \
-        -verbosity=0 -artifact_prefix=build/fuzz/ "$found" tests/fuzz/corpus/"$name" || status=1
+        -verbosity=0 -artifact_prefix=build/fuzz/ "$found" tests/fuzz/corpus/"$name" \
+        >"$found.log" 2>&1 || { status=1; grep -vE '^"|^#####' "$found.log"; }
 done
 exit $status
