@@ -55,6 +55,7 @@ test_c    := $(sort $(wildcard tests/*/test_*.c))
 replay_c  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 tests     := $(test_c:%.c=$(out)/%) $(replay_c:%.c=$(out)/%)
 test_sh   := $(sort $(wildcard tests/*/test_*.sh))
+benches   := $(patsubst %.c,$(out)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 fuzzers   := $(replay_c:tests/fuzz/%.c=$(out)/%)
 header    := $(sort $(wildcard include/specstream/*.h))
 
@@ -62,7 +63,7 @@ shared    := libspecstream.so.$(version)
 soname    := libspecstream.so.$(abi)
 model     := models/SmolLM2-135M-Instruct.Q4_1.gguf
 # These goals see to the packages they need before anything is compiled.
-with_setup := $(filter setup check check-quick demo fuzz bench bench-peers,$(MAKECMDGOALS))
+with_setup := $(filter setup check check-quick demo fuzz bench bench-kernels bench-peers,$(MAKECMDGOALS))
 setup     := $(if $(with_setup),setup)
 
 all: $(out)/libspecstream.so $(out)/libspecstream.a $(out)/specstream $(out)/specstream.pc ## the library, shared and static, and the program, in build/ (default)
@@ -130,6 +131,8 @@ $(out)/internal.a: $(lib_o)
 	$(call say,AR)$(AR) rcsD $@ $(lib_o)
 $(out)/tests/%: $(out)/tests/%.o $(out)/internal.a
 	$(call say,LD)$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -o $@ $< $(out)/internal.a -lcmocka -lm -pthread
+$(out)/tests/bench/%: $(out)/tests/bench/%.o $(out)/internal.a
+	$(call say,LD)$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -o $@ $< $(out)/internal.a -lm -pthread
 link_public = $(call say,LD)$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/$(1)' -o $@ $< \
 	-L$(out) -lspecstream $(2) -lm -pthread
 $(out)/tests/api/%: $(out)/tests/api/%.o $(out)/libspecstream.so
@@ -159,6 +162,8 @@ model-if-online: | $(setup)
 
 bench: all model ## speed and memory of the default model on this machine
 	$(out)/specstream bench -m $(model)
+bench-kernels: $(benches) ## every kernel, against portable C and against memory
+	@set -e; for bench in $(benches); do $$bench; done
 bench-peers: all model ## against llama.cpp, built natively outside version control (cmake, ninja)
 	$(PYTHON) tools/bench_peers.py
 
@@ -195,8 +200,8 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  \1@\2/p' Makefile | sed 's/\$$(version)/$(version)/' \
 	  | while IFS=@ read -r name text; do printf '  %-12s %s\n' $$name "$$text"; done
 
--include $(lib_o:.o=.d) $(src_o:.o=.d) $(examples:%=%.d) $(tests:%=%.d) $(out)/tests/fuzz/replay.d
-.PHONY: all check check-quick demo setup model model-if-online bench bench-peers fuzz fuzz-all \
+-include $(lib_o:.o=.d) $(src_o:.o=.d) $(examples:%=%.d) $(tests:%=%.d) $(benches:%=%.d) $(out)/tests/fuzz/replay.d
+.PHONY: all check check-quick demo setup model model-if-online bench bench-kernels bench-peers fuzz fuzz-all \
         install uninstall dist format clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
