@@ -31,3 +31,9 @@ void ssi_head_run(ssi_workspace *work, const ssi_linear *head, uint32_t first,
         ssi_cut_make(head->weight.group_count, row_count, work->parallel->thread_count);
     ssi_parallel_run(work->parallel, ssi_cut_tasks(&region.cut), head_body, &region);
 }
+
+void ssi_main_head_run(ssi_workspace *work, uint32_t first, uint32_t row_count, float *logits)
+{
+    ssi_head_run(work, &work->model->head, first, row_count, logits, work->logit_stride);
+    ssi_contenders_weigh(work, row_count, logits);
+}

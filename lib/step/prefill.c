@@ -32,8 +32,7 @@ static uint32_t chunk_rows(const ssi_workspace *work, uint32_t count)
 static ss_status last_row(ssi_workspace *work, float *last_logits, ss_error *error)
 {
     bool finite;
-    ssi_head_run(work, &work->model->head, work->batch.row_count - 1, 1, last_logits,
-                 work->logit_stride);
+    ssi_main_head_run(work, work->batch.row_count - 1, 1, last_logits);
     work->model->kernels.argmax(last_logits, work->model->hyper.vocabulary_size, &finite);
     if (!finite)
         return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: the logits are not all finite",
@@ -85,8 +84,7 @@ ss_status ssi_prefill_score(ssi_workspace *work, const int32_t *tokens, uint32_t
             uint32_t width = end - row < work->logit_rows ? end - row : work->logit_rows;
             score_work scoring = {work, tokens + begin + row + 1,
                                log_probabilities + (begin + row - first)};
-            ssi_head_run(work, &work->model->head, row, width, work->logits,
-                         work->logit_stride);
+            ssi_main_head_run(work, row, width, work->logits);
             ssi_parallel_run(work->parallel, width, score_body, &scoring);
             row += width;
         }

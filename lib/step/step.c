@@ -26,8 +26,7 @@ ss_status ssi_step_run(ssi_workspace *work, ssi_tree *tree, const ssi_plan *plan
     charge(work, SSI_STAGE_PRUNE, &time);
     ssi_msa_run(work, parallel);
     charge(work, SSI_STAGE_MSA, &time);
-    ssi_head_run(work, &work->model->head, 0, tree->node_count, work->logits,
-                 work->logit_stride);
+    ssi_main_head_run(work, 0, tree->node_count, work->logits);
     charge(work, SSI_STAGE_HEAD, &time);
     if (ssi_workspace_cancelled(work))
         return ssi_fail(error, SS_ERROR_CANCELLED, "cancelled");
@@ -53,5 +52,5 @@ void ssi_step_evaluate(ssi_workspace *work, const int32_t *tokens, const int32_t
     ssi_batch_embed(work);
     ssi_lower_run(work);
     ssi_msa_run(work, false);
-    ssi_head_run(work, &work->model->head, 0, row_count, work->logits, work->logit_stride);
+    ssi_main_head_run(work, 0, row_count, work->logits);
 }

@@ -88,6 +88,9 @@ void ssi_workspace_layout(ssi_workspace *work, const ssi_workspace_shape *shape,
     layout_activation(&work->attended, rows, hyper->head_count * hyper->head_length, arena);
     layout_activation(&work->gated, rows, hyper->feed_forward_length, arena);
     work->logits = take_rows(arena, work->logit_rows, work->logit_stride);
+    work->contender_rows = take_rows(arena, work->logit_rows,
+                                     SSI_GROUP * (size_t)hyper->embedding_length);
+    work->contender_row = take_rows(arena, work->logit_rows, hyper->embedding_length);
 
     work->attention_scratch_bytes =
         padded(ssi_attention_scratch_bytes(hyper->head_length, heads_per_kv), SSI_ALIGN);
