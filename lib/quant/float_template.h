@@ -4,7 +4,7 @@
  * _EXPONENT (the bits all set in infinities and NaNs), _TO_FLOAT, _FROM_FLOAT. */
 #include "quant/pack.h"
 
-enum { FLOAT_BYTES = sizeof(SSI_FLOAT_BITS) };
+enum { FLOAT_BYTES = sizeof(SSI_FLOAT_BITS), FLOATS_PER_WORD = 8 / FLOAT_BYTES };
 
 static void decode(const void *blocks, size_t count, float *values)
 {
@@ -40,11 +40,21 @@ SSI_INLINE bool pack_group(SSI_FLOAT_BITS *to, const unsigned char *rows, size_t
     const SSI_FLOAT_BITS exponent = SSI_FLOAT_EXPONENT;
     const SSI_FLOAT_BITS lowest = exponent & (SSI_FLOAT_BITS)-exponent;
     SSI_FLOAT_BITS carry = 0;
-    for (uint32_t column = 0; column < columns; column++, to += SSI_GROUP, rows += FLOAT_BYTES)
+    uint32_t column = 0;
+    for (; columns - column >= FLOATS_PER_WORD; column += FLOATS_PER_WORD, rows += 8) {
+        uint64_t word[SSI_GROUP];
+        for (uint32_t lane = 0; lane < lanes; lane++)
+            word[lane] = ssi_load_u64le(rows + lane * row_stride);
+        for (uint32_t i = 0; i < FLOATS_PER_WORD; i++, to += SSI_GROUP)
+            for (uint32_t lane = 0; lane < lanes; lane++) {
+                to[lane] = (SSI_FLOAT_BITS)(word[lane] >> i * FLOAT_BYTES * 8);
+                carry |= (SSI_FLOAT_BITS)((to[lane] & exponent) + lowest);
+            }
+    }
+    for (; column < columns; column++, to += SSI_GROUP, rows += FLOAT_BYTES)
         for (uint32_t lane = 0; lane < lanes; lane++) {
-            SSI_FLOAT_BITS bits = SSI_FLOAT_LOAD(rows + lane * row_stride);
-            to[lane] = bits;
-            carry |= (SSI_FLOAT_BITS)((bits & exponent) + lowest);
+            to[lane] = SSI_FLOAT_LOAD(rows + lane * row_stride);
+            carry |= (SSI_FLOAT_BITS)((to[lane] & exponent) + lowest);
         }
     return carry >> (FLOAT_BYTES * 8 - 1) == 0;
 }
