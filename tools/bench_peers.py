@@ -24,7 +24,7 @@ import time
 
 PACKAGE = "llama-cpp-python==0.3.36"
 TARGETS = ["llama-bench", "llama-batched-bench", "llama-quantize", "llama-perplexity",
-           "llama-simple", "llama-tokenize", "llama-export-lora"]
+           "llama-simple", "llama-tokenize"]
 ROWS = [2, 4, 8, 16]
 PROMPT = ("Once upon a time there was a little village by the sea, and in the village there lived "
           "an old man who had three sons and a dog.")
