@@ -66,7 +66,7 @@ model     := models/SmolLM2-135M-Instruct.Q4_1.gguf
 with_setup := $(filter setup check check-quick demo fuzz bench bench-kernels bench-peers,$(MAKECMDGOALS))
 setup     := $(if $(with_setup),setup)
 
-all: $(out)/libspecstream.so $(out)/libspecstream.a $(out)/specstream $(out)/specstream.pc ## the library, shared and static, and the program, in build/ (default)
+all: $(out)/libspecstream.so $(out)/libspecstream.a $(out)/specstream ## the library, shared and static, and the program, in build/ (default)
 
 ifeq ($(arch),x86_64)
 $(out)/lib/%_fma.o:        private isa_flags := -mfma
@@ -120,10 +120,6 @@ $(out)/libspecstream.a: $(lib_o)
 $(out)/specstream: $(src_o) $(out)/libspecstream.so
 	$(call say,LD)$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib' -o $@ \
 	  $(src_o) -L$(out) -lspecstream -lm -pthread
-
-$(out)/specstream.pc: pkgconfig/specstream.pc.in $(out)/flags include/specstream/version.h
-	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-	  -e 's|@VERSION@|$(version)|' $< > $@
 
 # Tests of internals link only what they need of it; those of the API have what a host has.
 $(out)/internal.a: $(lib_o)
@@ -182,7 +178,9 @@ install: all ## DESTDIR= PREFIX=/usr/local LIBDIR= INCLUDEDIR= BINDIR=
 	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libspecstream.so
 	install -m 644 $(out)/libspecstream.a $(DESTDIR)$(LIBDIR)/
 	install -m 644 $(header) $(DESTDIR)$(INCLUDEDIR)/specstream/
-	install -m 644 $(out)/specstream.pc $(DESTDIR)$(PKGCONFIGDIR)/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	  -e 's|@VERSION@|$(version)|' pkgconfig/specstream.pc.in \
+	  > $(DESTDIR)$(PKGCONFIGDIR)/specstream.pc
 uninstall: ## removes what install put there
 	rm -f $(DESTDIR)$(BINDIR)/specstream $(DESTDIR)$(PKGCONFIGDIR)/specstream.pc
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(shared) $(soname) libspecstream.so libspecstream.a)

@@ -126,6 +126,7 @@ static void *work(void *argument)
 {
     ssi_pool *pool = argument;
     (void)ssi_float_env_enter(); /* a thread inherits its creator's mode */
+    report(pool, 1);
     for (;;) {
         if (!spin_until(&pool->unclaimed, false, &pool->stopping, pool->spin_ns))
             sleep_until_work(pool);
@@ -133,6 +134,18 @@ static void *work(void *argument)
             return NULL;
         report(pool, run_tasks(pool));
     }
+}
+
+static void wait_for_reports(ssi_pool *pool)
+{
+    if (spin_until(&pool->unfinished, true, NULL, pool->spin_ns))
+        return;
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->sleeping_caller, true);
+    while (atomic_load(&pool->unfinished) != 0)
+        pthread_cond_wait(&pool->done, &pool->lock);
+    atomic_store(&pool->sleeping_caller, false);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 void ssi_pool_run(ssi_pool *pool, uint32_t task_count,
@@ -156,14 +169,7 @@ void ssi_pool_run(ssi_pool *pool, uint32_t task_count,
     }
 
     report(pool, run_tasks(pool));
-    if (spin_until(&pool->unfinished, true, NULL, pool->spin_ns))
-        return;
-    pthread_mutex_lock(&pool->lock);
-    atomic_store(&pool->sleeping_caller, true);
-    while (atomic_load(&pool->unfinished) != 0)
-        pthread_cond_wait(&pool->done, &pool->lock);
-    atomic_store(&pool->sleeping_caller, false);
-    pthread_mutex_unlock(&pool->lock);
+    wait_for_reports(pool);
 }
 
 /* Stops and joins the first `count` workers. */
@@ -218,7 +224,7 @@ ss_status ssi_pool_create(uint32_t thread_count, const ssi_memory *memory, ssi_p
     made->spin_ns = thread_count > ssi_os_cpu_count() ? SPIN_CROWDED_NS : SPIN_NS;
     made->bytes = bytes;
     atomic_init(&made->unclaimed, 0);
-    atomic_init(&made->unfinished, 0);
+    atomic_init(&made->unfinished, worker_count);
     atomic_init(&made->sleeping_workers, 0);
     atomic_init(&made->sleeping_caller, false);
     atomic_init(&made->stopping, false);
@@ -234,6 +240,7 @@ ss_status ssi_pool_create(uint32_t thread_count, const ssi_memory *memory, ssi_p
         return ssi_fail(error, SS_ERROR_MEMORY, "thread %u of %u could not be started",
                         started + 2, thread_count);
     }
+    wait_for_reports(made); /* a thread's first moments make system calls: not in a step */
     *pool = made;
     return SS_OK;
 }
