@@ -30,17 +30,20 @@ static ss_status add_tokens(answer *to, ss_text_stream *stream, const ss_step *s
 }
 
 static ss_status draw(ss_session *session, ss_text_stream *stream, uint32_t length, bool show,
-                      answer *to, ss_error *error)
+                      const step_watch *watch, answer *to, ss_error *error)
 {
     while (to->tokens.count < length && !output_closed()) {
         ss_step step = {.struct_size = sizeof step};
         double begin = now_ms();
         ss_status status =
             ss_session_step(session, length - (uint32_t)to->tokens.count, &step, error);
-        to->decode_ms += now_ms() - begin;
+        double ms = now_ms() - begin;
+        to->decode_ms += ms;
         to->context_full = status == SS_ERROR_CONTEXT_FULL;
         if (to->context_full)
             return SS_OK;
+        if (status == SS_OK && watch != NULL)
+            watch->step(watch->context, session, &step, ms);
         if (status == SS_OK)
             status = add_tokens(to, stream, &step, show, error);
         if (status != SS_OK)
@@ -54,9 +57,9 @@ static ss_status draw(ss_session *session, ss_text_stream *stream, uint32_t leng
 }
 
 static ss_status run(ss_session *session, ss_text_stream *stream, uint32_t length,
-                     const token_list *prompt, bool show, answer *to, ss_error *error)
+                     const token_list *prompt, bool show, const step_watch *watch, answer *to,
+                     ss_error *error)
 {
-    ss_stats stats = {.struct_size = sizeof stats};
     const char *text;
     size_t text_length;
     ss_session_reset_stats(session);
@@ -64,11 +67,10 @@ static ss_status run(ss_session *session, ss_text_stream *stream, uint32_t lengt
     ss_status status = ss_session_prefill(session, prompt->ids, prompt->count, error);
     to->prefill_ms = now_ms() - begin;
     if (status == SS_OK)
-        status = draw(session, stream, length, show, to, error);
+        status = draw(session, stream, length, show, watch, to, error);
     if (ss_text_stream_finish(stream, &text, &text_length, NULL) == SS_OK)
         add_text(to, text, text_length, show);
-    if (ss_session_get_stats(session, &stats, NULL) == SS_OK)
-        to->steps = stats.steps;
+    (void)ss_session_get_stats(session, &to->stats, NULL);
     if (status != SS_ERROR_CANCELLED)
         return status;
     to->stop = "cancelled";
@@ -76,20 +78,21 @@ static ss_status run(ss_session *session, ss_text_stream *stream, uint32_t lengt
 }
 
 ss_status answer_make(const ss_model *model, ss_session *session, const settings *from,
-                      const token_list *prompt, bool show, answer *to, ss_error *error)
+                      const token_list *prompt, bool show, const step_watch *watch, answer *to,
+                      ss_error *error)
 {
     ss_text_stream *stream;
     to->tokens.count = 0;
     buffer_clear(&to->text);
     to->stop = "length";
     to->prefill_ms = to->decode_ms = 0;
-    to->steps = 0;
+    to->stats = (ss_stats){.struct_size = sizeof to->stats};
     to->context_full = false;
     ss_status status =
         ss_text_stream_create(model, from->stops.items, from->stops.count, &stream, error);
     if (status != SS_OK)
         return status;
-    status = run(session, stream, from->length, prompt, show, to, error);
+    status = run(session, stream, from->length, prompt, show, watch, to, error);
     ss_text_stream_free(stream);
     return status;
 }
@@ -98,4 +101,9 @@ void answer_free(answer *of)
 {
     tokens_free(&of->tokens);
     buffer_free(&of->text);
+}
+
+double tokens_per_step(const ss_stats *of)
+{
+    return of->steps > 0 ? (double)(of->tokens - of->first_tokens) / (double)of->steps : 0.0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench: how fast a model runs here. Every figure is a median; whole steps of r rows are timed in
- * turns over all r, so that a busy moment falls on all of them alike. */
+ * turns over all r, so that a busy moment falls on all of them alike. With --prompts it is what
+ * speculation gains on them that is measured (bench_prompts.c). */
+#include "bench_prompts.h"
 #include "commands.h"
 #include "json_write.h"
 #include "output.h"
@@ -13,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#define DEFAULT_LENGTH 128u /* tokens to draw from each of --prompts */
 #define FIRST_PROMPT 32u  /* tokens before the first one drawn */
 #define DEPTH 128u        /* tokens in the context when steps are timed */
 #define PREFILL 512u      /* tokens of the prefill that is timed */
@@ -260,22 +263,41 @@ static void print_table(const figures *of)
 int cmd_bench(int count, char **arguments)
 {
     settings from = SETTINGS_DEFAULT;
-    from.ignore_end = true;
+    speculation drafting = {0};
+    bench_prompts of = {0};
     figures measured = {0};
-    bool json = false;
+    from.length = DEFAULT_LENGTH;
     const option options[] = {
         MODEL_OPTION(from),
-        {OPTION_FLAG, "--json", 0, "one JSON object", &json, 0, 0, 0},
+        ADAPTER_OPTION(drafting),
+        {OPTION_TEXT, "--prompts", "FILE",
+         "plain against speculative decoding on a line {\"id\", \"prompt\"} for each of many",
+         &of.file, 0, 0, 0},
+        {OPTION_COUNT, "-n", "N", "with --prompts: most tokens to draw", &from.length, 1,
+         4294967295.0, 0},
+        {OPTION_FLAG, "--chat", 0, "prompts are a user's messages", &of.chat, 0, 0, 0},
+        {OPTION_REAL, "--oracle", "A",
+         "draft chains of 4 tokens, each right with probability A, and nothing else; 0: off",
+         &of.oracle, 0, 1, 0},
+        {OPTION_FLAG, "--json", 0, "one JSON object", &of.json, 0, 0, 0},
+        STOP_OPTIONS(from),
+        SAMPLER_OPTIONS(from),
+        SPECULATION_OPTIONS(drafting),
+        ROWS_OPTION(from),
         MACHINE_OPTIONS(from),
         SESSION_OPTIONS(from),
     };
     const command_line line = {
         .command = "bench",
         .summary = "Measures how fast a model runs here: medians, in one run.",
-        .usage = "-m MODEL [OPTION...]",
+        .usage = "-m MODEL [-a ADAPTER --prompts FILE] [OPTION...]",
         .notes = "JSON: {\"load_ms\",\"first_token_ms\",\"plain_tokens_per_s\","
                  "\"prefill_tokens_per_s\",\n\"peak_rss_bytes\",\"kv_bytes\",\"cpu\","
-                 "\"cost_ms\":{\"1\",\"2\",\"4\",\"6\",\"8\",\"12\",\"16\",\"24\",\"32\"}}",
+                 "\"cost_ms\":{\"1\",\"2\",\"4\",\"6\",\"8\",\"12\",\"16\",\"24\",\"32\"}}\n"
+                 "With --prompts: {\"prompts\",\"tokens\",\"plain_tokens_per_s\","
+                 "\"spec_tokens_per_s\",\n\"speedup\",\"speedup_with_prefill\","
+                 "\"tokens_per_step\",\"rows_per_step\",\"identical\",\n\"stage_share\":"
+                 "{\"lower\",\"prune\",\"msa\",\"head\",\"verify\",\"plan\"}}",
         .options = options,
         .option_count = sizeof options / sizeof *options,
     };
@@ -284,8 +306,16 @@ int cmd_bench(int count, char **arguments)
         return status;
     if (from.model == NULL)
         return usage_error("bench", "-m MODEL is missing");
+    if (of.file == NULL && (drafting.adapter != NULL || of.oracle > 0))
+        return usage_error("bench", "-a and --oracle need --prompts FILE");
+    status = speculation_check(&drafting, "bench");
+    if (status == GO_ON && of.file != NULL)
+        return bench_prompts_run(&of, &from, &drafting);
+    if (status != GO_ON)
+        return status;
+    from.ignore_end = true;
     status = measure(&from, &measured);
-    if (status == GO_ON && json)
+    if (status == GO_ON && of.json)
         print_json(&measured);
     else if (status == GO_ON)
         print_table(&measured);

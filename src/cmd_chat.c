@@ -6,6 +6,7 @@
 #include "interrupt.h"
 #include "output.h"
 #include "report.h"
+#include "speculation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ typedef struct turn {
 
 typedef struct conversation {
     settings settings;
+    speculation speculation;
     const char *system; /* --system */
     turn *turns;
     size_t count, capacity;
@@ -92,7 +94,8 @@ static int take_turn(conversation *of, const ss_model *model, ss_session *sessio
     if (status == SS_ERROR_UNSUPPORTED)
         return report("%s: %s; generate takes raw text", of->settings.model, error.message);
     if (status == SS_OK)
-        status = answer_make(model, session, &of->settings, &of->tokens, true, &made, &error);
+        status = answer_make(model, session, &of->settings, &of->tokens, true, NULL, &made,
+                             &error);
     output_text("\n");
     output_flush();
     if (status == SS_OK) {
@@ -151,11 +154,16 @@ static int run(conversation *of)
 {
     ss_model *model = NULL;
     ss_session *session = NULL;
+    ss_adapter *adapter = NULL;
     ss_model_info info = {.struct_size = sizeof info};
     of->people = output_is_terminal() && isatty(STDIN_FILENO) == 1;
     int status = settings_load(&of->settings, &model);
     if (status == GO_ON)
+        status = speculation_load(&of->speculation, model, &adapter);
+    if (status == GO_ON)
         status = settings_session(&of->settings, model, DEFAULT_CONTEXT, &session);
+    if (status == GO_ON)
+        status = speculation_set(&of->speculation, adapter, session);
     if (status == GO_ON && ss_model_get_info(model, &info, NULL) == SS_OK) {
         uint32_t context = of->settings.context > 0 ? of->settings.context : DEFAULT_CONTEXT;
         if (context > info.context_length)
@@ -166,6 +174,7 @@ static int run(conversation *of)
         status = talk(of, model, session, context);
     }
     ss_session_free(session);
+    ss_adapter_free(adapter);
     ss_model_free(model);
     while (of->count > 0)
         drop_turn(of, of->count - 1);
@@ -180,12 +189,16 @@ int cmd_chat(int count, char **arguments)
     of.settings.length = DEFAULT_LENGTH;
     const option options[] = {
         MODEL_OPTION(of.settings),
+        ADAPTER_OPTION(of.speculation),
         {OPTION_TEXT, "--system", "TEXT", "the system turn, in place of the template's own",
          &of.system, 0, 0, 0},
         {OPTION_COUNT, "-n", "N", "most tokens of an answer", &of.settings.length, 1,
          4294967295.0, 0},
         STOP_OPTIONS(of.settings),
         SAMPLER_OPTIONS(of.settings),
+        SPECULATION_OPTIONS(of.speculation),
+        NO_SPEC_OPTION(of.speculation),
+        ROWS_OPTION(of.settings),
         MACHINE_OPTIONS(of.settings),
         SESSION_OPTIONS(of.settings),
         CONTEXT_OPTION(of.settings, "tokens the context holds; 0: 4096, or the model's limit"),
@@ -204,5 +217,6 @@ int cmd_chat(int count, char **arguments)
         return status;
     if (of.settings.model == NULL)
         return usage_error("chat", "-m MODEL is missing");
-    return run(&of);
+    status = speculation_check(&of.speculation, "chat");
+    return status == GO_ON ? run(&of) : status;
 }

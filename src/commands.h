@@ -4,6 +4,7 @@
 #ifndef COMMANDS_H
 #define COMMANDS_H
 
+int cmd_adapter(int count, char **arguments);
 int cmd_bench(int count, char **arguments);
 int cmd_chat(int count, char **arguments);
 int cmd_detokenize(int count, char **arguments);

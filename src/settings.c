@@ -53,6 +53,7 @@ int settings_session(const settings *from, const ss_model *model, uint64_t conte
     params.thread_count = from->threads;
     params.context_length = context_length(from, model, context);
     params.prefill_chunk = from->prefill_chunk;
+    params.max_step_rows = from->max_rows;
     params.kv_type = from->kv;
     if (ss_session_create(model, &params, session, &error) != SS_OK)
         return report_error(NULL, &error);

@@ -9,7 +9,7 @@
 
 typedef struct settings {
     const char *model;
-    uint32_t threads, context, prefill_chunk;
+    uint32_t threads, context, prefill_chunk, max_rows;
     int32_t cpu, kv;
     uint32_t length; /* -n */
     float temperature, top_p, min_p;
@@ -22,7 +22,7 @@ typedef struct settings {
 
 #define SETTINGS_DEFAULT                                                                       \
     {                                                                                          \
-        .top_p = 1, .repeat_penalty = 1                                                        \
+        .top_p = 1, .repeat_penalty = 1, .max_rows = 32                                        \
     }
 
 /* Rows of an option table, over a variable of type settings. */
@@ -58,6 +58,10 @@ typedef struct settings {
      &(of).frequency_penalty, -1000, 1000, 0},                                                 \
     {OPTION_REAL, "--presence-penalty", "X", "less where a token occurred recently",           \
      &(of).presence_penalty, -1000, 1000, 0}
+
+#define ROWS_OPTION(of)                                                                        \
+    {OPTION_COUNT, "--max-rows", "N", "most rows of a step, the root included", &(of).max_rows, \
+     1, 64, 0}
 
 #define STOP_OPTIONS(of)                                                                       \
     {OPTION_LIST, "--stop", "TEXT", "end before TEXT; up to 16 times", &(of).stops, 0, 0, 0},  \

@@ -71,6 +71,69 @@ typedef struct ss_adapter_info {
 SS_API ss_status ss_adapter_get_info(const ss_adapter *adapter, ss_adapter_info *info,
                                      ss_error *error);
 
+/* What an adapter file says of itself, told without its model: nothing is checked against one. */
+typedef struct ss_adapter_file_info {
+    size_t struct_size;          /* set by the caller */
+    char architecture[32];       /* of the base; longer texts are cut, here and below */
+    char name[128];              /* general.name, or "" */
+    char mode[32];               /* "shared", "lossless", "lora"; or whatever the file says */
+    char stream_init[32];        /* "embedding", "value_rotation", "" without streams */
+    char base_xxh3[40];          /* hash of the base's tensors, 32 hex digits; "" where unsaid */
+    uint64_t parameter_count;    /* elements of all tensors */
+    uint64_t file_bytes;
+    float lora_alpha;            /* 0: not said */
+    uint32_t format_version;     /* 0: a plain LoRA file */
+    uint32_t tensor_count;
+    uint32_t stream_count;       /* γ; 0: none */
+    uint32_t msa_layer_count;    /* Ns */
+    uint32_t main_rank;          /* largest rank of the main LoRA; 0: none */
+    uint32_t stream_rank;        /* of the stream LoRA */
+    uint32_t init_rank;          /* η; 0: the identity */
+    uint32_t root_rank;          /* 0: no root terms */
+    uint32_t parent_rank;        /* 0: no parent term */
+    uint32_t prune_rank;         /* 0: no pruner */
+    uint32_t draft_vocabulary_size; /* V_d; 0: the whole vocabulary */
+} ss_adapter_file_info;
+
+/* Reads an adapter file's keys and tensor table, whatever model it is for.
+ *
+ * Returns SS_OK; SS_ERROR_ARGUMENT; SS_ERROR_IO; SS_ERROR_FORMAT (not a GGUF file, a key of a
+ * wrong type); SS_ERROR_UNSUPPORTED (a GGUF file that is no adapter); SS_ERROR_MEMORY.
+ * Threads: any. Since 0.1. */
+SS_API ss_status ss_adapter_read_file_info(const char *path, ss_adapter_file_info *info,
+                                           ss_error *error);
+
+/* What an untrained adapter is to have. Call ss_adapter_init_params_init(), then change fields. */
+typedef struct ss_adapter_init_params {
+    size_t struct_size;       /* set by _init */
+    const char *name;         /* general.name; NULL: none */
+    uint64_t seed;            /* all 64 bits count; default 1 */
+    float deviation;          /* of every tensor's numbers, which are normal about 0: 0 to 1e6,
+                               * default 0.02 */
+    uint32_t stream_count;    /* γ, 1 to 8; default 4 */
+    uint32_t msa_layer_count; /* Ns, 1 to the model's layers; default 4 */
+    uint32_t rank;            /* of the LoRA pairs, 0 (none) to 256; default 8 */
+    uint32_t root_rank;       /* 0 (default) to 256; 0: no root terms */
+    uint32_t parent_rank;     /* 0 (default) to 256; 0: no parent term */
+    uint32_t prune_rank;      /* 0 to 256, default 8; 0: no pruner */
+    bool shared;              /* mode "shared", with a LoRA on the main rows of all layers; else
+                               * "lossless" (default) */
+    uint8_t reserved0[3];     /* must be 0 */
+} ss_adapter_init_params;
+
+SS_API ss_status ss_adapter_init_params_init(ss_adapter_init_params *params, size_t struct_size);
+
+/* Writes an untrained adapter for a model: where training begins, and what tests draft with. Its
+ * bytes depend on the model's shapes and hash and on params alone, on every machine.
+ *
+ * path  replaced whole or not at all.
+ * Returns SS_OK; SS_ERROR_ARGUMENT (a field is out of range: named); SS_ERROR_IO;
+ * SS_ERROR_MEMORY; SS_ERROR_UNSUPPORTED (params comes from a newer header).
+ * Threads: any. Since 0.1. */
+SS_API ss_status ss_adapter_write_untrained(const ss_model *model,
+                                            const ss_adapter_init_params *params,
+                                            const char *path, ss_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -6,6 +6,8 @@
 
 SSI_NO_TAIL_PADDING(ss_adapter_params, allocator);
 SSI_NO_TAIL_PADDING(ss_adapter_info, reserved0);
+SSI_NO_TAIL_PADDING(ss_adapter_file_info, draft_vocabulary_size);
+SSI_NO_TAIL_PADDING(ss_adapter_init_params, reserved0);
 
 static const ss_adapter_params default_params = {.struct_size = sizeof(ss_adapter_params)};
 
@@ -117,4 +119,55 @@ ss_status ss_adapter_get_info(const ss_adapter *adapter, ss_adapter_info *info, 
         .draft_vocabulary_size = adapter->draft_tokens != NULL ? adapter->draft_count : 0,
     };
     return ssi_result_write(info, &ours, sizeof ours, "ss_adapter_info", error);
+}
+
+ss_status ss_adapter_read_file_info(const char *path, ss_adapter_file_info *info,
+                                    ss_error *error)
+{
+    ss_adapter_file_info ours = {.struct_size = sizeof ours};
+    ssi_memory memory = ssi_memory_from(NULL);
+    ssi_source source;
+    SSI_TRY(ssi_need(path, "path", error));
+    SSI_TRY(ssi_need_result(info, "ss_adapter_file_info", error));
+    SSI_TRY(ssi_source_open(&source, path, error));
+    ss_status status = ssi_adapter_inspect(&source, &memory, &ours, error);
+    ssi_source_close(&source);
+    SSI_TRY(status);
+    return ssi_result_write(info, &ours, sizeof ours, "ss_adapter_file_info", error);
+}
+
+static const ss_adapter_init_params default_init = {
+    .struct_size = sizeof(ss_adapter_init_params),
+    .seed = 1,
+    .deviation = 0.02f,
+    .stream_count = 4,
+    .msa_layer_count = 4,
+    .rank = 8,
+    .prune_rank = 8,
+};
+
+ss_status ss_adapter_init_params_init(ss_adapter_init_params *params, size_t struct_size)
+{
+    return ssi_params_fill(params, struct_size, &default_init, sizeof default_init);
+}
+
+ss_status ss_adapter_write_untrained(const ss_model *model,
+                                     const ss_adapter_init_params *params, const char *path,
+                                     ss_error *error)
+{
+    ss_adapter_init_params ours = default_init;
+    void *file;
+    size_t bytes;
+    SSI_TRY(ssi_need(model, "model", error));
+    SSI_TRY(ssi_need(path, "path", error));
+    if (params != NULL)
+        SSI_TRY(ssi_params_read(&ours, sizeof ours, params, "ss_adapter_init_params", error));
+    ssi_float_env before = ssi_float_env_enter();
+    ss_status status = ssi_adapter_init(model, &ours, &model->memory, &file, &bytes, error);
+    ssi_float_env_leave(before);
+    SSI_TRY(status);
+    status = ssi_file_write(path, file, bytes, error);
+    ssi_memory memory = model->memory;
+    ssi_release(&memory, file, bytes);
+    return status;
 }

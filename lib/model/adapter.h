@@ -64,4 +64,14 @@ ss_status ssi_adapter_load(const ss_model *model, const ssi_source *source,
                            ss_adapter **adapter, ss_error *error) SSI_MUST_CHECK;
 void ssi_adapter_free(ss_adapter *adapter);
 
+/* adapter_init.c: an untrained adapter's file, as one block of `memory`, which the caller releases.
+ * params are whole, but their fields not yet checked. */
+ss_status ssi_adapter_init(const ss_model *model, const ss_adapter_init_params *params,
+                           const ssi_memory *memory, void **file, size_t *bytes,
+                           ss_error *error) SSI_MUST_CHECK;
+
+/* adapter_inspect.c */
+ss_status ssi_adapter_inspect(const ssi_source *source, const ssi_memory *memory,
+                              ss_adapter_file_info *info, ss_error *error) SSI_MUST_CHECK;
+
 #endif
