@@ -47,12 +47,22 @@ typedef struct ssi_lora_b {
     const float *scales;
 } ssi_lora_b;
 
-/* y[row][16 * group + lane] += B t. t [row][t_stride] are A's products, quantised per row as a
- * block of kernels' quantize would be, with one scale over all of the rank:
+/* One row of A's products in 8 bits under one scale over all of the rank, as quantize would a
+ * block (lora_rank.c). */
+#define SSI_LORA_RANK_MAX 256u
+typedef struct ssi_lora_rank {
+    _Alignas(64) int8_t quants[SSI_LORA_RANK_MAX]; /* zeros up to a multiple of 4 */
+    int32_t offset; /* -128 * sum of quants: takes the 128 off every quant of B again */
+    float scale;
+} ssi_lora_rank;
+
+void ssi_lora_rank_quantize(const float *t, uint32_t rank, ssi_lora_rank *out);
+
+/* y[row][16 * group + lane] += B t[row]:
  *     dot exact in int32;  y = fmaf((float)dot, scale_b * scale_t, y)
- * rank 0 is allowed and does nothing. t_stride a multiple of 16, at least the rank. */
+ * rank 0 is allowed and does nothing. */
 typedef void ssi_lora_add_function(const ssi_lora_b *b, uint32_t group_begin, uint32_t group_end,
-                                   const float *t, size_t t_stride, uint32_t row_count, float *y,
+                                   const ssi_lora_rank *t, uint32_t row_count, float *y,
                                    size_t y_stride);
 
 /* Attention of some query rows over the keys of one key/value head.

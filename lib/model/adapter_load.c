@@ -4,7 +4,6 @@
 #include <math.h>
 
 #include "base/bytes.h"
-#include "kernel/lora_rank.h"
 #include "model/adapter_plan.h"
 
 typedef struct load {

@@ -8,7 +8,6 @@
 
 #include "base/bytes.h"
 #include "gguf/gguf_keys.h"
-#include "kernel/lora_rank.h"
 #include "model/arch.h"
 
 #define FORMAT_VERSION 1u

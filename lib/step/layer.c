@@ -32,36 +32,49 @@ static uint32_t lora_begin(const ssi_batch *batch, uint32_t kind)
     return kind == SSI_LORA_STREAM ? batch->main_count : 0;
 }
 
-/* A x for some of the maps that share an input: a task is one map of one kind and some rows. */
+/* A x for one map and kind, in 8 bits, for some rows. */
+static void apply_a(const layer_work *region, uint32_t kind, uint32_t map, const ssi_part *part)
+{
+    const ssi_workspace *work = region->work;
+    const ssi_streams *streams = &work->streams;
+    const ssi_linear a = {region->lora[kind][map].a, NULL};
+    float *t = streams->lora_t[kind][map - region->map_begin];
+    uint32_t begin = lora_begin(&work->batch, kind), rank = region->lora[kind][map].b.rank;
+    begin = begin > part->row_begin ? begin : part->row_begin;
+    if (rank == 0 || begin >= part->row_end)
+        return;
+    ssi_rows_multiply(&work->model->kernels, &a, 0, a.weight.group_count,
+                      map == SSI_DOWN     ? &work->gated
+                      : map == SSI_OUTPUT ? &work->attended
+                                          : &work->normed,
+                      begin, part->row_end, t, streams->rank_stride);
+    for (uint32_t row = begin; row < part->row_end; row++)
+        ssi_lora_rank_quantize(t + row * streams->rank_stride, rank,
+                               &streams->lora_rank[kind][map - region->map_begin][row]);
+}
+
+/* Units: the maps of one kind, then of the other; a kind that is absent has none. */
 static void lora_body(void *context, uint32_t task)
 {
     const layer_work *region = context;
-    const ssi_workspace *work = region->work;
-    const ssi_streams *streams = &work->streams;
+    uint32_t map_count = region->map_end - region->map_begin;
+    uint32_t first_kind = region->lora[SSI_LORA_MAIN] ? SSI_LORA_MAIN : SSI_LORA_STREAM;
     ssi_part part = ssi_cut_part(&region->cut, task);
-    for (uint32_t unit = part.unit_begin; unit < part.unit_end; unit++) {
-        uint32_t kind = unit % SSI_LORA_KINDS, map = region->map_begin + unit / SSI_LORA_KINDS;
-        uint32_t begin = lora_begin(&work->batch, kind);
-        begin = begin > part.row_begin ? begin : part.row_begin;
-        if (!region->lora[kind] || region->lora[kind][map].b.rank == 0 || begin >= part.row_end)
-            continue;
-        ssi_linear down = {region->lora[kind][map].a, NULL};
-        ssi_rows_multiply(&work->model->kernels, &down, 0, down.weight.group_count,
-                          map == SSI_DOWN     ? &work->gated
-                          : map == SSI_OUTPUT ? &work->attended
-                                              : &work->normed,
-                          begin, part.row_end, streams->lora_t[kind][map - region->map_begin],
-                          streams->rank_stride);
-    }
+    for (uint32_t unit = part.unit_begin; unit < part.unit_end; unit++)
+        apply_a(region, first_kind + unit / map_count, region->map_begin + unit % map_count,
+                &part);
 }
 
 /* Before maps [map_begin, map_end) are applied to their input. */
 static void run_lora(layer_work *region, uint32_t map_begin, uint32_t map_end)
 {
+    uint32_t kinds = 0;
+    for (uint32_t kind = 0; kind < SSI_LORA_KINDS; kind++)
+        kinds += region->lora[kind] != NULL;
     region->map_begin = map_begin;
     region->map_end = map_end;
-    if (region->lora[SSI_LORA_MAIN] || region->lora[SSI_LORA_STREAM])
-        run(region, (map_end - map_begin) * SSI_LORA_KINDS, lora_body);
+    if (kinds > 0)
+        run(region, (map_end - map_begin) * kinds, lora_body);
 }
 
 /* y = W x + bias, + B (A x) where there is a LoRA, for a range of groups and rows. */
@@ -79,10 +92,8 @@ static void multiply(const layer_work *region, uint32_t map, uint32_t group_begi
         begin = begin > row_begin ? begin : row_begin;
         if (region->lora[kind] && begin < row_end)
             kernels->lora_add(&region->lora[kind][map].b, group_begin, group_end,
-                              streams->lora_t[kind][map - region->map_begin] +
-                                  begin * streams->rank_stride,
-                              streams->rank_stride, row_end - begin, y + begin * y_stride,
-                              y_stride);
+                              streams->lora_rank[kind][map - region->map_begin] + begin,
+                              row_end - begin, y + begin * y_stride, y_stride);
     }
 }
 

@@ -46,9 +46,12 @@ void ssi_streams_layout(ssi_workspace *work, ssi_streams *streams, const ss_adap
     streams->count = adapter->stream_count;
     streams->rank_stride = padded(rank);
     for (uint32_t kind = 0; kind < SSI_LORA_KINDS; kind++)
-        for (uint32_t map = 0; map < SSI_LORA_MAPS; map++)
+        for (uint32_t map = 0; map < SSI_LORA_MAPS; map++) {
             streams->lora_t[kind][map] =
                 take_floats(arena, work->row_capacity, streams->rank_stride);
+            streams->lora_rank[kind][map] =
+                ssi_arena_take(arena, work->row_capacity, sizeof(ssi_lora_rank));
+        }
     if (streams->count == 0)
         return;
     streams->hidden_stride = work->hidden_stride;

@@ -17,7 +17,8 @@ typedef struct ssi_streams {
     const ss_adapter *adapter; /* NULL: none is set */
     uint32_t count;            /* γ; 0: no streams are run */
     size_t rank_stride;        /* floats between rows of lora_t */
-    float *lora_t[SSI_LORA_KINDS][SSI_LORA_MAPS]; /* [row][rank_stride]: A x */
+    float *lora_t[SSI_LORA_KINDS][SSI_LORA_MAPS];             /* [row][rank_stride]: A x */
+    ssi_lora_rank *lora_rank[SSI_LORA_KINDS][SSI_LORA_MAPS];  /* [row]: the same in 8 bits */
 
     size_t hidden_stride;      /* as the workspace's */
     float *entries;            /* [max_step_rows][hidden_stride]: M at the entry of the MSA

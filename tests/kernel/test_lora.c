@@ -15,7 +15,8 @@ enum { ROWS = 5, GROUPS = 6, RANK_MAX = 64, T_STRIDE = 64, Y_STRIDE = GROUPS * 1
 
 static _Alignas(64) uint8_t quants[GROUPS * 16 * RANK_MAX];
 static _Alignas(64) float scales[GROUPS * 16];
-static _Alignas(64) float t[ROWS * T_STRIDE];
+static float t[ROWS * T_STRIDE];
+static ssi_lora_rank quantised[ROWS];
 static _Alignas(64) float start[ROWS * Y_STRIDE], want[ROWS * Y_STRIDE], got[ROWS * Y_STRIDE];
 
 static float draw(uint64_t *seed)
@@ -36,6 +37,8 @@ static ssi_lora_b make_problem(uint32_t rank, float range, uint64_t seed)
         t[i] = draw(&seed) * range;
     for (uint32_t i = 0; i < 3 && range < 1; i++)
         t[i * 7] = 0; /* and whole rows of zeros with range 0 */
+    for (uint32_t row = 0; row < ROWS; row++)
+        ssi_lora_rank_quantize(t + row * T_STRIDE, rank, &quantised[row]);
     for (uint32_t i = 0; i < ROWS * Y_STRIDE; i++)
         start[i] = draw(&seed);
     return (ssi_lora_b){GROUPS * 16, rank, quants, scales};
@@ -45,7 +48,7 @@ static void run(ssi_lora_add_function *kernel, const ssi_lora_b *b, uint32_t beg
                 uint32_t rows, float *y)
 {
     memcpy(y, start, sizeof start);
-    kernel(b, begin, end, t, T_STRIDE, rows, y, Y_STRIDE);
+    kernel(b, begin, end, quantised, rows, y, Y_STRIDE);
 }
 
 static void every_kernel_has_the_portable_bits(void **state)
@@ -65,7 +68,7 @@ static void every_kernel_has_the_portable_bits(void **state)
                 for (uint32_t row = 0; row < ROWS; row++) {
                     _Alignas(64) float alone[Y_STRIDE];
                     memcpy(alone, start + row * Y_STRIDE, sizeof alone);
-                    kernel(&b, 1, 5, t + row * T_STRIDE, T_STRIDE, 1, alone, Y_STRIDE);
+                    kernel(&b, 1, 5, &quantised[row], 1, alone, Y_STRIDE);
                     assert_memory_equal(alone, want + row * Y_STRIDE, sizeof alone);
                 }
             }

@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every lora_add begins with: one row of A's products in 8 bits under one scale. Plain C, in
- * each of their files built with that file's flags; the bits are the same. */
-#ifndef SSI_KERNEL_LORA_RANK_H
-#define SSI_KERNEL_LORA_RANK_H
-
+/* One row of A's products, before B is applied: 8 bits under one scale, as quantize (quantize_ref.c)
+ * does a block. Once a row and pair, so plain C will do. */
 #include <math.h>
 
 #include "base/bytes.h"
 #include "kernel/kernel.h"
 
-#define SSI_LORA_RANK_MAX 256u
-
-typedef struct ssi_lora_rank {
-    _Alignas(64) int8_t quants[SSI_LORA_RANK_MAX]; /* zeros up to a multiple of 4 */
-    int32_t offset; /* takes the 128 off every quant of B again */
-    float scale;
-} ssi_lora_rank;
-
-/* As quantize (quantize_ref.c) does a block. */
-static inline void ssi_lora_rank_quantize(const float *t, uint32_t rank, ssi_lora_rank *out)
+void ssi_lora_rank_quantize(const float *t, uint32_t rank, ssi_lora_rank *out)
 {
     uint32_t largest = 0;
     int32_t sum = 0;
@@ -41,5 +29,3 @@ static inline void ssi_lora_rank_quantize(const float *t, uint32_t rank, ssi_lor
     }
     out->offset = -128 * sum;
 }
-
-#endif
