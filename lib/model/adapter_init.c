@@ -8,7 +8,6 @@
 #include "base/random.h"
 #include "gguf/gguf_keys.h"
 #include "gguf/gguf_write.h"
-#include "kernel/lora_rank.h"
 #include "model/adapter.h"
 #include "model/arch.h"
 
