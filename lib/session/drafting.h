@@ -16,7 +16,9 @@
 typedef struct ssi_drafting {
     void *block;
     size_t block_bytes;
-    ss_stream_config config; /* pointers into the caller's memory are NULL, but draft_context */
+    ss_stream_config config; /* the caller's, but its arrays are those below, or NULL */
+    uint32_t widths[SSI_TREE_NODES];
+    float row_cost[SSI_ROW_COUNTS];
     ssi_planner_config plan_config;
     ssi_streams streams;     /* as laid out here; the workspace holds a copy */
     ssi_planner planner;

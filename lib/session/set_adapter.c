@@ -128,6 +128,22 @@ static ssi_drafting *layout(ss_session *session, ssi_drafting *drafting,
     return place;
 }
 
+/* The caller's arrays are read by his call alone, but the next adapter needs them again. */
+static void keep_numbers(ssi_drafting *drafting)
+{
+    ss_stream_config *config = &drafting->config;
+    if (config->tree_mode == SS_TREE_WIDTHS) {
+        memcpy(drafting->widths, config->widths, config->width_count * sizeof *config->widths);
+        config->widths = drafting->widths;
+    } else {
+        config->widths = NULL;
+    }
+    if (config->row_cost) {
+        memcpy(drafting->row_cost, config->row_cost, sizeof drafting->row_cost);
+        config->row_cost = drafting->row_cost;
+    }
+}
+
 static void settle_in(ss_session *session, ssi_drafting *drafting)
 {
     const ssi_tokenizer *tokenizer = session->work.model->tokenizer;
@@ -135,8 +151,7 @@ static void settle_in(ss_session *session, ssi_drafting *drafting)
     ssi_streams_clear(&drafting->streams, session->work.model);
     ssi_planner_init(&drafting->planner, &drafting->plan_config);
     drafting->plan_config.row_cost_shape = NULL;
-    drafting->config.row_cost = NULL;
-    drafting->config.widths = NULL;
+    keep_numbers(drafting);
     if ((sources & SS_DRAFT_STREAMS) && drafting->streams.count > 0)
         drafting->sources[drafting->source_count++] =
             ssi_stream_source_interface(&drafting->stream_source);
