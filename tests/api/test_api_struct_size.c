@@ -24,6 +24,7 @@ INIT(session_params)
 INIT(sampler_params)
 INIT(tokenize_params)
 INIT(adapter_params)
+INIT(adapter_init_params)
 INIT(stream_config)
 
 static const struct {
@@ -40,6 +41,7 @@ static const struct {
     {init_sampler_params, sizeof(ss_sampler_params)},
     {init_tokenize_params, sizeof(ss_tokenize_params)},
     {init_adapter_params, sizeof(ss_adapter_params)},
+    {init_adapter_init_params, sizeof(ss_adapter_init_params)},
     {init_stream_config, sizeof(ss_stream_config)},
 };
 

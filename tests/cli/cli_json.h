@@ -104,8 +104,10 @@ static inline const char *json_pass(const char *at)
         return json_pass_members(at, ']');
     if (*at == '"')
         return json_pass_string(at);
-    if (strncmp(at, "null", 4) == 0)
+    if (strncmp(at, "null", 4) == 0 || strncmp(at, "true", 4) == 0)
         return at + 4;
+    if (strncmp(at, "false", 5) == 0)
+        return at + 5;
     return json_pass_number(at);
 }
 

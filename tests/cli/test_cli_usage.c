@@ -3,7 +3,7 @@
 #include "cli_run.h"
 
 static const char *const commands[] = {"generate", "chat",       "info",      "bench",
-                                       "perplexity", "tokenize", "detokenize"};
+                                       "perplexity", "tokenize", "detokenize", "adapter"};
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
 static void help_is_there_for_everything(void **state)
@@ -56,6 +56,23 @@ static void wrong_usage_is_told_apart(void **state)
         {{"generate", "-m", SMALL_MODEL, "-p", "a", "--threads", "257"}, "256"},
         {{"generate", "-m", SMALL_MODEL, "-p", "a", "--json=1"}, "--json"},
         {{"generate", "-m", SMALL_MODEL, "-p", "a", "--prefill-chunk", "1025"}, "1024"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--draft", "dreams"}, "dreams"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--draft", "ngram,"}, "--draft"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--draft", "none,ngram"}, "--draft"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--tree", "best:"}, "--tree"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--tree", "4,0,1"}, "--tree"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--tree", "4,2,"}, "--tree"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--tree", "-1"}, "--tree"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--schedule", "never"}, "deferred"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--trace", "--json"}, "--trace"},
+        {{"bench", "-m", SMALL_MODEL, "--oracle", "0.5"}, "--prompts"},
+        {{"bench", "-m", SMALL_MODEL, "--prompts", "a", "--oracle", "1.5"}, "--oracle"},
+        {{"adapter"}, "info or init"},
+        {{"adapter", "train"}, "train"},
+        {{"adapter", "info"}, "ADAPTER"},
+        {{"adapter", "init", "-m", SMALL_MODEL}, "-o"},
+        {{"adapter", "init", "-o", "a"}, "-m"},
+        {{"adapter", "init", "--streams", "9"}, "--streams"},
         {{"chat"}, "-m"},
         {{"chat", "-m", SMALL_MODEL, "hello"}, "hello"},
         {{"info"}, "MODEL"},
