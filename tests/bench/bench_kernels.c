@@ -22,7 +22,8 @@
 #define THREADS_MAX 16u
 #define REPEATS_MAX 101u
 
-static const uint32_t shapes[][2] = { /* rows, columns */
+static const uint32_t shapes[][2] = {
+    /* rows, columns */
     {576, 576}, {192, 576}, {192, 576}, {576, 576}, {1536, 576}, {1536, 576}, {576, 1536},
 };
 #define SHAPES (sizeof shapes / sizeof *shapes)
@@ -73,14 +74,16 @@ static uint64_t lay_out_matrices(ssi_matrix *matrices, ssi_type type, ssi_arena 
 }
 
 /* Any bits do for integers; halves and floats are kept small and finite. */
-static void fill_matrices(ssi_matrix *matrices, ssi_type type, unsigned char *base, size_t bytes)
+static void fill_matrices(ssi_matrix *matrices, ssi_type type, unsigned char *base,
+                          size_t bytes)
 {
     fill_random(base, bytes);
     for (uint32_t i = 0; i < MATRICES; i++) {
         bool quantised = ssi_type_get(type)->quantised;
         for (uint32_t plane = quantised ? 1 : 0; plane < SSI_PLANES; plane++) {
             unsigned char *at = base + ((const unsigned char *)matrices[i].plane[plane] - base);
-            size_t count = (size_t)matrices[i].group_count * ssi_type_get(type)->group_block_bytes[plane] *
+            size_t count = (size_t)matrices[i].group_count *
+                           ssi_type_get(type)->group_block_bytes[plane] *
                            (quantised ? matrices[i].block_count : matrices[i].columns);
             size_t step = type == SSI_TYPE_F32 ? 4 : 2;
             for (size_t k = step - 1; matrices[i].plane[plane] && k < count; k += step)
@@ -210,7 +213,7 @@ int main(int argc, char **argv)
         void (*function)(void);
         ssi_kernel_needs needs;
     } kernels[] = {
-#define SSI_KERNEL(function, member, needs) \
+#define SSI_KERNEL(function, member, needs)                                                    \
     {#function, offsetof(ssi_kernels, member), (void (*)(void))function, needs},
 #include "kernel/kernel_list.inc"
 #undef SSI_KERNEL
@@ -227,15 +230,17 @@ int main(int argc, char **argv)
             rows[rows_given++] = value, rows_count = rows_given;
         else
             return fputs("usage: bench_kernels [-t THREADS] [-n REPEATS] [-r ROWS]... "
-                         "[PART-OF-NAME]\n", stderr), 2;
+                         "[PART-OF-NAME]\n",
+                         stderr),
+                   2;
     }
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
         for (uint32_t type = 0; type < SSI_TYPE_COUNT; type++)
-            if (kernels[i].member == offsetof(ssi_kernels, gemm) +
-                                         type * sizeof(ssi_gemm_function *) &&
+            if (kernels[i].member ==
+                    offsetof(ssi_kernels, gemm) + type * sizeof(ssi_gemm_function *) &&
                 ssi_kernel_fits(kernels[i].needs, ssi_cpu_best()) &&
                 (optind >= argc || strstr(kernels[i].name, argv[optind])))
-                bench(kernels[i].name, (ssi_gemm_function *)kernels[i].function,
-                      (ssi_type)type, rows, rows_count, thread_count, repeats);
+                bench(kernels[i].name, (ssi_gemm_function *)kernels[i].function, (ssi_type)type,
+                      rows, rows_count, thread_count, repeats);
     return 0;
 }

@@ -22,7 +22,7 @@ typedef struct listed {
 } listed;
 
 static const listed kernels[] = {
-#define SSI_KERNEL(function, member, needs) \
+#define SSI_KERNEL(function, member, needs)                                                    \
     {#function, offsetof(ssi_kernels, member), (void (*)(void))function, needs},
 #include "kernel/kernel_list.inc"
 #undef SSI_KERNEL
@@ -60,14 +60,10 @@ static uint16_t draw_half(void)
 {
     uint32_t bits = draw(0x10000);
     switch (draw(8)) {
-    case 0:
-        return (uint16_t)(bits & 0x8000u);
-    case 1:
-        return (uint16_t)(bits & 0x83ffu);
-    case 2:
-        return (uint16_t)((bits & 0x83ffu) | 0x7800u);
-    default:
-        return (uint16_t)((bits & 0x87ffu) | 0x2000u);
+    case 0: return (uint16_t)(bits & 0x8000u);
+    case 1: return (uint16_t)(bits & 0x83ffu);
+    case 2: return (uint16_t)((bits & 0x83ffu) | 0x7800u);
+    default: return (uint16_t)((bits & 0x87ffu) | 0x2000u);
     }
 }
 
@@ -75,20 +71,13 @@ static float draw_float(uint32_t kind)
 {
     float value = 2 * ssi_uniform(ssi_mix64(seed++)) - 1;
     switch (kind) {
-    case 0:
-        return 0;
-    case 1:
-        return draw(2) ? 1 : -1; /* every quant is 127 or -127 */
-    case 2:
-        return 0.75f; /* all equal */
-    case 3:
-        return value * 1e-39f; /* denormal */
-    case 4:
-        return value * 1e30f;
-    case 5:
-        return value * 1e-30f;
-    default:
-        return value;
+    case 0: return 0;
+    case 1: return draw(2) ? 1 : -1; /* every quant is 127 or -127 */
+    case 2: return 0.75f;            /* all equal */
+    case 3: return value * 1e-39f;   /* denormal */
+    case 4: return value * 1e30f;
+    case 5: return value * 1e-30f;
+    default: return value;
     }
 }
 
@@ -109,7 +98,8 @@ static void draw_weights(problem *p, ssi_type type, uint32_t rows, uint32_t colu
             continue;
         }
         if (type == SSI_TYPE_BF16) {
-            uint16_t half = (uint16_t)(ssi_bits_from_float(draw_float(plain ? 9 : draw(9))) >> 16);
+            uint16_t half =
+                (uint16_t)(ssi_bits_from_float(draw_float(plain ? 9 : draw(9))) >> 16);
             memcpy(at, &half, 2);
             continue;
         }
@@ -205,7 +195,8 @@ static float *run_in_pieces(const problem *p, ssi_gemm_function *gemm, uint32_t 
             one.scales += (size_t)row * one.block_count;
             one.sums8 += (size_t)row * one.block_count;
             one.scaled_sums += (size_t)row * one.block_count;
-            gemm(&p->weight, group, group + 1, &one, 1, y + 16 + row * p->y_stride, p->y_stride);
+            gemm(&p->weight, group, group + 1, &one, 1, y + 16 + row * p->y_stride,
+                 p->y_stride);
         }
     return y;
 }
@@ -226,7 +217,8 @@ static void check_gemms(ssi_type type, uint32_t row_count, uint32_t rows, uint32
     uint32_t begin = draw(p.weight.group_count), end = p.weight.group_count;
     float *want = run(&p, reference(type), begin, end);
     for (size_t i = 0; i < KERNELS; i++) {
-        if (kernels[i].member != offsetof(ssi_kernels, gemm) + type * sizeof(ssi_gemm_function *) ||
+        if (kernels[i].member !=
+                offsetof(ssi_kernels, gemm) + type * sizeof(ssi_gemm_function *) ||
             !ssi_kernel_fits(kernels[i].needs, ssi_cpu_best()))
             continue;
         ssi_gemm_function *gemm = (ssi_gemm_function *)kernels[i].function;
@@ -278,15 +270,16 @@ static void check_against_double(ssi_type type, uint32_t row_count, uint32_t row
                 exact += (double)w[i] * x[i];
                 magnitude += fabs((double)w[i] * x[i]);
                 if (ssi_type_get(type)->quantised)
-                    bound += fabs(w[i]) * p.x.scales[(size_t)row * p.x.block_count + i / 32] * 0.501;
+                    bound +=
+                        fabs(w[i]) * p.x.scales[(size_t)row * p.x.block_count + i / 32] * 0.501;
             }
             bound += magnitude * (columns + 8) * 0x1p-23;
             /* Q4_1 adds dot * d and m * sum, each larger than their sum */
             bound += type == SSI_TYPE_Q4_1 ? columns * 16 * 0x1p-20 : 0;
             double got = y[16 + row * p.y_stride + out];
             if (!(fabs(got - exact) <= bound))
-                fail_msg("%s: row %u, output %u: %g, exact %g, bound %g", ssi_type_get(type)->name,
-                         row, out, got, exact, bound);
+                fail_msg("%s: row %u, output %u: %g, exact %g, bound %g",
+                         ssi_type_get(type)->name, row, out, got, exact, bound);
         }
     }
     free(w);
@@ -312,7 +305,8 @@ static void check_quantizers(uint32_t row_count, uint32_t columns, bool finite)
     new_activation(&got, row_count, columns);
     draw_values(&want, row_count, false);
     for (uint32_t i = 0; !finite && i < 3; i++) {
-        const uint32_t odd[] = {0x7f800000u, 0xff800000u, 0x7fc00000u, 0xff801234u, 0x00000001u};
+        const uint32_t odd[] = {0x7f800000u, 0xff800000u, 0x7fc00000u, 0xff801234u,
+                                0x00000001u};
         want.values[draw(row_count) * want.value_stride + draw(columns)] =
             ssi_float_from_bits(odd[draw(5)]);
     }
@@ -365,11 +359,12 @@ static void quantize_keeps_its_word(void **state)
     ssi_activation x;
     new_activation(&x, 6, 40);
     for (uint32_t i = 0; i < 40; i++) {
-        x.values[i] = 127.0f - (float)i;                              /* scale 1: quants as they are */
+        x.values[i] = 127.0f - (float)i; /* scale 1: quants as they are */
         x.values[x.value_stride + i] = 0.0f;
-        x.values[2 * x.value_stride + i] = i == 3 ? INFINITY : 1.0f;  /* damage in block 0 only */
-        x.values[3 * x.value_stride + i] = i == 35 ? NAN : 1.0f;      /* damage in block 1 only */
-        x.values[4 * x.value_stride + i] = i % 2 ? 1e-44f : -1e-44f;  /* too small to invert */
+        x.values[2 * x.value_stride + i] =
+            i == 3 ? INFINITY : 1.0f;                            /* damage in block 0 only */
+        x.values[3 * x.value_stride + i] = i == 35 ? NAN : 1.0f; /* damage in block 1 only */
+        x.values[4 * x.value_stride + i] = i % 2 ? 1e-44f : -1e-44f; /* too small to invert */
         x.values[5 * x.value_stride + i] = i == 0 ? 254.0f : i % 4 == 1 ? 1.0f : 3.0f;
     }
     ssi_quantize__ref(&x, 0, 6);
@@ -381,7 +376,8 @@ static void quantize_keeps_its_word(void **state)
         assert_int_equal(x.quants[128 + i], 0);
         assert_int_equal(x.quants[4 * 64 + i], 0);
     }
-    assert_true(x.scales[0] == 1.0f && x.sums8[0] == -8 * sum && x.scaled_sums[0] == (float)sum);
+    assert_true(x.scales[0] == 1.0f && x.sums8[0] == -8 * sum &&
+                x.scaled_sums[0] == (float)sum);
     for (uint32_t i = 8; i < 32; i++)
         assert_int_equal(x.quants[32 + i], 0); /* the tail is zeros */
     assert_true(x.scales[2] == 0 && x.scaled_sums[2] == 0 && x.sums8[2] == 0);

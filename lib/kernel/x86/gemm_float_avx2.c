@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 #include "kernel/kernel_list.h"
+#include "kernel/x86/gemm_ahead.h"
 #include "kernel/x86/unroll.h"
 
 static inline __attribute__((always_inline)) __m256 load_lanes(const void *plane, ssi_type type,
@@ -17,9 +18,10 @@ static inline __attribute__((always_inline)) __m256 load_lanes(const void *plane
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
 }
 
-static inline __attribute__((always_inline)) void
-tile(const ssi_matrix *weight, ssi_type type, uint32_t group, const ssi_activation *x,
-     uint32_t row, uint32_t rows, float *y, size_t y_stride)
+static inline __attribute__((always_inline)) void tile(const ssi_matrix *weight, ssi_type type,
+                                                       uint32_t group, const ssi_activation *x,
+                                                       uint32_t row, uint32_t rows, float *y,
+                                                       size_t y_stride)
 {
     const size_t columns = weight->columns, first = group * columns * SSI_GROUP;
     const float *values = x->values + row * x->value_stride;
@@ -30,6 +32,9 @@ tile(const ssi_matrix *weight, ssi_type type, uint32_t group, const ssi_activati
         acc[r][0] = acc[r][1] = _mm256_setzero_ps();
     for (size_t column = 0; column < columns; column++) {
         size_t at = first + column * SSI_GROUP;
+        _mm_prefetch((const char *)weight->plane[0] + SSI_AHEAD_BYTES +
+                         at * (type == SSI_TYPE_F32 ? 4 : 2),
+                     _MM_HINT_T1);
         __m256 low = load_lanes(weight->plane[0], type, at);
         __m256 high = load_lanes(weight->plane[0], type, at + 8);
         SSI_UNROLL

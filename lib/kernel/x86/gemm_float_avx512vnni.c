@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "kernel/kernel_list.h"
+#include "kernel/x86/gemm_ahead.h"
 #include "kernel/x86/unroll.h"
 
 static inline __attribute__((always_inline)) __m512 load_lanes(const void *plane, ssi_type type,
@@ -18,9 +19,10 @@ static inline __attribute__((always_inline)) __m512 load_lanes(const void *plane
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
 }
 
-static inline __attribute__((always_inline)) void
-tile(const ssi_matrix *weight, ssi_type type, uint32_t group, const ssi_activation *x,
-     uint32_t row, uint32_t rows, float *y, size_t y_stride)
+static inline __attribute__((always_inline)) void tile(const ssi_matrix *weight, ssi_type type,
+                                                       uint32_t group, const ssi_activation *x,
+                                                       uint32_t row, uint32_t rows, float *y,
+                                                       size_t y_stride)
 {
     const size_t columns = weight->columns, first = group * columns * SSI_GROUP;
     const float *values = x->values + row * x->value_stride;
@@ -31,6 +33,9 @@ tile(const ssi_matrix *weight, ssi_type type, uint32_t group, const ssi_activati
         acc[r] = _mm512_setzero_ps();
     for (size_t column = 0; column < columns; column++) {
         __m512 w = load_lanes(weight->plane[0], type, first + column * SSI_GROUP);
+        _mm_prefetch((const char *)weight->plane[0] + SSI_AHEAD_BYTES +
+                         (first + column * SSI_GROUP) * (type == SSI_TYPE_F32 ? 4 : 2),
+                     _MM_HINT_T1);
         SSI_UNROLL
         for (uint32_t r = 0; r < rows; r++)
             acc[r] = _mm512_fmadd_ps(w, _mm512_set1_ps(values[r * x->value_stride + column]),

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Q4_0: a scale a block; the tile is gemm_q4_avx2.h's. */
 #include "kernel/x86/gemm_q4_avx2.h"
 
-static inline __attribute__((always_inline)) void
-tile(const ssi_matrix *weight, uint32_t group, const ssi_activation *x, uint32_t row,
-     uint32_t rows, float *y, size_t y_stride)
+static inline __attribute__((always_inline)) void tile(const ssi_matrix *weight, uint32_t group,
+                                                       const ssi_activation *x, uint32_t row,
+                                                       uint32_t rows, float *y, size_t y_stride)
 {
     tile_q4(weight, false, group, x, row, rows, y, y_stride);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel/kernel_list.h"
+#include "kernel/x86/gemm_ahead.h"
 #include "kernel/x86/unroll.h"
 
 static inline __attribute__((always_inline)) __m256i four_quants(const int8_t *quants)
@@ -34,55 +35,67 @@ tile_q4(const ssi_matrix *weight, bool with_minimum, uint32_t group, const ssi_a
     const uint16_t *scale = (const uint16_t *)weight->plane[1] + first * SSI_GROUP;
     const uint16_t *minimum =
         with_minimum ? (const uint16_t *)weight->plane[2] + first * SSI_GROUP : NULL;
-    __m256 acc[4][2];
+    /* One or two rows take both halves at once; more take one after the other, for want of
+     * registers, and find the weights in the first cache the second time. */
+    const uint32_t halves = rows > 2 ? 1 : 2;
 
-    SSI_UNROLL
-    for (uint32_t r = 0; r < rows; r++)
-        acc[r][0] = acc[r][1] = _mm256_setzero_ps();
-    for (size_t block = 0; block < blocks; block++) {
+    for (uint32_t first_half = 0; first_half < 2; first_half += halves) {
+        __m256 acc[4][2];
         SSI_UNROLL
-        for (uint32_t half = 0; half < 2; half++) {
-            __m256i pairs[4];
+        for (uint32_t r = 0; r < rows; r++)
+            acc[r][0] = acc[r][1] = _mm256_setzero_ps();
+        for (size_t block = 0; block < blocks; block++) {
+            __m256i pairs[4][2];
             SSI_UNROLL
             for (uint32_t r = 0; r < rows; r++)
-                pairs[r] = _mm256_setzero_si256();
-            SSI_UNROLL
+                pairs[r][0] = pairs[r][1] = _mm256_setzero_si256();
             for (uint32_t chunk = 0; chunk < 4; chunk++) {
-                const uint8_t *at = packed + block * 256 + chunk * 64 + half * 32;
-                __m256i both = _mm256_load_si256((const __m256i *)at);
-                __m256i low = _mm256_and_si256(both, nibble);
-                __m256i high = _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble);
+                _mm_prefetch((const char *)packed + SSI_AHEAD_BYTES + block * 256 + chunk * 64,
+                             _MM_HINT_T1);
                 SSI_UNROLL
-                for (uint32_t r = 0; r < rows; r++) {
-                    const int8_t *quants =
-                        x->quants + ((row + r) * blocks + block) * SSI_BLOCK + 4 * chunk;
-                    pairs[r] = _mm256_add_epi16(
-                        pairs[r], _mm256_maddubs_epi16(low, four_quants(quants)));
-                    pairs[r] = _mm256_add_epi16(
-                        pairs[r], _mm256_maddubs_epi16(high, four_quants(quants + 16)));
+                for (uint32_t half = 0; half < halves; half++) {
+                    const uint8_t *at =
+                        packed + block * 256 + chunk * 64 + (first_half + half) * 32;
+                    __m256i both = _mm256_load_si256((const __m256i *)at);
+                    __m256i low = _mm256_and_si256(both, nibble);
+                    __m256i high = _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble);
+                    SSI_UNROLL
+                    for (uint32_t r = 0; r < rows; r++) {
+                        const int8_t *quants =
+                            x->quants + ((row + r) * blocks + block) * SSI_BLOCK + 4 * chunk;
+                        pairs[r][half] = _mm256_add_epi16(
+                            pairs[r][half], _mm256_maddubs_epi16(low, four_quants(quants)));
+                        pairs[r][half] = _mm256_add_epi16(
+                            pairs[r][half],
+                            _mm256_maddubs_epi16(high, four_quants(quants + 16)));
+                    }
                 }
             }
-            __m256 d = load_halves(scale + block * SSI_GROUP + half * 8);
             SSI_UNROLL
-            for (uint32_t r = 0; r < rows; r++) {
-                size_t at = (row + r) * blocks + block;
-                __m256i dot = _mm256_madd_epi16(pairs[r], ones);
-                if (!with_minimum)
-                    dot = _mm256_add_epi32(dot, _mm256_set1_epi32(x->sums8[at]));
-                acc[r][half] = _mm256_fmadd_ps(
-                    _mm256_cvtepi32_ps(dot), _mm256_mul_ps(d, _mm256_set1_ps(x->scales[at])),
-                    acc[r][half]);
-                if (with_minimum)
+            for (uint32_t half = 0; half < halves; half++) {
+                size_t lanes = block * SSI_GROUP + (first_half + half) * 8;
+                __m256 d = load_halves(scale + lanes);
+                SSI_UNROLL
+                for (uint32_t r = 0; r < rows; r++) {
+                    size_t at = (row + r) * blocks + block;
+                    __m256i dot = _mm256_madd_epi16(pairs[r][half], ones);
+                    if (!with_minimum)
+                        dot = _mm256_add_epi32(dot, _mm256_set1_epi32(x->sums8[at]));
+                    __m256 factor = _mm256_mul_ps(d, _mm256_set1_ps(x->scales[at]));
                     acc[r][half] =
-                        _mm256_fmadd_ps(load_halves(minimum + block * SSI_GROUP + half * 8),
-                                        _mm256_set1_ps(x->scaled_sums[at]), acc[r][half]);
+                        _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), factor, acc[r][half]);
+                    if (with_minimum)
+                        acc[r][half] =
+                            _mm256_fmadd_ps(load_halves(minimum + lanes),
+                                            _mm256_set1_ps(x->scaled_sums[at]), acc[r][half]);
+                }
             }
         }
-    }
-    SSI_UNROLL
-    for (uint32_t r = 0; r < rows; r++) {
-        _mm256_store_ps(y + r * y_stride, acc[r][0]);
-        _mm256_store_ps(y + r * y_stride + 8, acc[r][1]);
+        SSI_UNROLL
+        for (uint32_t r = 0; r < rows; r++)
+            SSI_UNROLL
+        for (uint32_t half = 0; half < halves; half++)
+            _mm256_store_ps(y + r * y_stride + (first_half + half) * 8, acc[r][half]);
     }
 }
 

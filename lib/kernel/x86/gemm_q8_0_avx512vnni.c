@@ -4,11 +4,12 @@
  * off. */
 #include "kernel/kernel_list.h"
 #include "kernel/x86/dot_avx512vnni.h"
+#include "kernel/x86/gemm_ahead.h"
 #include "kernel/x86/unroll.h"
 
-static inline __attribute__((always_inline)) void
-tile(const ssi_matrix *weight, uint32_t group, const ssi_activation *x, uint32_t row,
-     uint32_t rows, float *y, size_t y_stride)
+static inline __attribute__((always_inline)) void tile(const ssi_matrix *weight, uint32_t group,
+                                                       const ssi_activation *x, uint32_t row,
+                                                       uint32_t rows, float *y, size_t y_stride)
 {
     const size_t blocks = weight->block_count, first = group * blocks;
     const uint8_t *packed = (const uint8_t *)weight->plane[0] + first * 512;
@@ -24,8 +25,11 @@ tile(const ssi_matrix *weight, uint32_t group, const ssi_activation *x, uint32_t
     for (size_t block = 0; block < blocks; block++) {
         __m512i w[8];
         SSI_UNROLL
-        for (uint32_t chunk = 0; chunk < 8; chunk++)
+        for (uint32_t chunk = 0; chunk < 8; chunk++) {
             w[chunk] = _mm512_load_si512(packed + chunk * 64);
+            _mm_prefetch((const char *)packed + SSI_AHEAD_BYTES + chunk * 64, _MM_HINT_T1);
+        }
+        _mm_prefetch((const char *)scale + SSI_AHEAD_BYTES / 16, _MM_HINT_T1);
         __m512 d = _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)scale));
         SSI_UNROLL
         for (uint32_t r = 0; r < rows; r += 2) {
@@ -38,8 +42,8 @@ tile(const ssi_matrix *weight, uint32_t group, const ssi_activation *x, uint32_t
             SSI_UNROLL
             for (uint32_t chunk = 0; chunk < 8; chunk++)
                 SSI_UNROLL
-                for (uint32_t i = 0; i < pair; i++)
-                    dot[i] = dot4(dot[i], w[chunk], quants + at[i] * SSI_BLOCK + 4 * chunk);
+            for (uint32_t i = 0; i < pair; i++)
+                dot[i] = dot4(dot[i], w[chunk], quants + at[i] * SSI_BLOCK + 4 * chunk);
             SSI_UNROLL
             for (uint32_t i = 0; i < pair; i++) {
                 __m512 factor = _mm512_mul_ps(d, _mm512_set1_ps(row_scale[at[i]]));
