@@ -95,13 +95,15 @@ $(out)/tests/api/%.o: tests/api/%.c $(out)/flags | $(setup)
 $(out)/tests/cli/%.o: tests/cli/%.c $(out)/flags | $(setup)
 	$(call compile,-Itests)
 
-# Rebuilds everything when the compiler or its flags change.
+# Each is rewritten when what it says changes: then all is compiled anew, or linked anew.
 flags_now = $(shell $(CC) --version 2>/dev/null | head -n 1) $(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(lib_flags) $(LDFLAGS)
+keep_if_same = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' > $@
 $(out)/flags: FORCE | $(setup)
-	@mkdir -p $(@D)
-	@printf '%s\n' '$(flags_now)' | cmp -s - $@ || printf '%s\n' '$(flags_now)' > $@
+	$(call keep_if_same,$(flags_now))
+$(out)/sources: FORCE
+	$(call keep_if_same,$(lib_c) $(src_o))
 
-$(out)/$(shared): $(lib_o) lib/api/specstream.map
+$(out)/$(shared): $(lib_o) $(out)/sources lib/api/specstream.map
 	$(call say,LD)$(CC) $(CFLAGS) $(kind_flags) -shared $(LDFLAGS) -Wl,-soname,$(soname) \
 	  -Wl,--version-script=lib/api/specstream.map $(link_flags) -Wl,-z,now -Wl,-z,relro \
 	  -o $@ $(lib_o) -lm -pthread
@@ -111,18 +113,18 @@ $(out)/libspecstream.so: $(out)/$(soname)
 	@ln -sf $(soname) $@
 
 # One object, hidden symbols made local: no collision with a host's names.
-$(out)/libspecstream.a: $(lib_o)
+$(out)/libspecstream.a: $(lib_o) $(out)/sources
 	@$(LD) -r -o $(out)/specstream.o $(lib_o)
 	@$(OBJCOPY) --localize-hidden $(out)/specstream.o
 	@rm -f $@
 	$(call say,AR)$(AR) rcsD $@ $(out)/specstream.o
 
-$(out)/specstream: $(src_o) $(out)/libspecstream.so
+$(out)/specstream: $(src_o) $(out)/sources $(out)/libspecstream.so
 	$(call say,LD)$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib' -o $@ \
 	  $(src_o) -L$(out) -lspecstream -lm -pthread
 
 # Tests of internals link only what they need of it; those of the API have what a host has.
-$(out)/internal.a: $(lib_o)
+$(out)/internal.a: $(lib_o) $(out)/sources
 	@rm -f $@
 	$(call say,AR)$(AR) rcsD $@ $(lib_o)
 $(out)/tests/%: $(out)/tests/%.o $(out)/internal.a
