@@ -47,6 +47,7 @@ typedef struct adapter_maker {
     ssi_gguf_writer writer;
     const adapter_recipe *recipe;
     uint64_t drawn;
+    bool adding; /* the change's extra tensor */
 } adapter_maker;
 
 static inline void put_tensor(adapter_maker *maker, const char *name, uint32_t rows,
@@ -65,11 +66,10 @@ static inline void put_tensor(adapter_maker *maker, const char *name, uint32_t r
             sum += ssi_uniform(ssi_mix64(recipe->seed * 0x9e3779b97f4a7c15u + maker->drawn++));
         values[i] = sum * 1.7320508f * recipe->deviation;
     }
-    if (recipe->change.extra && strcmp(name, recipe->change.extra) == 0 &&
-        recipe->change.infinite)
+    if (maker->adding && recipe->change.infinite)
         values[0] = 1e30f * 1e30f;
     type->encode(values, count, data);
-    if (!recipe->change.tensor || strcmp(recipe->change.tensor, name) != 0)
+    if (maker->adding || !recipe->change.tensor || strcmp(recipe->change.tensor, name) != 0)
         ssi_gguf_write_tensor(&maker->writer, name, recipe->f16 ? 1 : 0, dims, 2, data, bytes);
     free(values);
     free(data);
@@ -202,6 +202,7 @@ static inline adapter_file make_adapter(const ss_model *model, const adapter_rec
     put_loras(&maker, model, 0, ".lora_", recipe->main_rank);
     if (recipe->streams > 0)
         put_stream_tensors(&maker, model);
+    maker.adding = true;
     if (recipe->change.extra)
         put_tensor(&maker, recipe->change.extra, (uint32_t)recipe->change.extra_dims[1],
                    (uint32_t)recipe->change.extra_dims[0]);
