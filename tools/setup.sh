@@ -24,7 +24,10 @@ for goal in "$@"; do
         need_program c++ build-essential
         need_header cmocka.h libcmocka-dev ;;
     fuzz)
-        need_program clang clang ;;
+        need_program clang clang
+        echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+            clang -fsanitize=fuzzer,address -x c - -o /dev/null 2>/dev/null ||
+            missing+=(libclang-rt-dev) ;;
     bench-peers)
         need_program cmake cmake
         need_program ninja ninja-build ;;
