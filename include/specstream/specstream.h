@@ -15,6 +15,7 @@
 #include "specstream/session.h"
 #include "specstream/status.h"
 #include "specstream/tokenizer.h"
+#include "specstream/train.h"
 #include "specstream/version.h"
 
 #endif

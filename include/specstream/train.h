@@ -28,6 +28,7 @@ typedef int32_t ss_train_mode;
 #define SS_TRAIN_SHARED ((ss_train_mode)1)   /* main LoRA first, then streams over the tuned model */
 #define SS_TRAIN_JOINT ((ss_train_mode)2)    /* main LoRA and streams under one loss (paper, eq. 5) */
 
+/* Stages come in this order. */
 typedef int32_t ss_train_stage;
 #define SS_STAGE_MAIN ((ss_train_stage)0)    /* the main LoRA; joint: the streams with it */
 #define SS_STAGE_STREAMS ((ss_train_stage)1)
@@ -54,7 +55,7 @@ typedef struct ss_train_params {
     uint32_t root_rank;            /* default 32; 0: no root terms */
     uint32_t parent_rank;          /* default 32; 0: no parent term */
     uint32_t prune_rank;           /* default 8; 0: no pruner */
-    uint32_t draft_vocabulary_size; /* V_d, multiple of 16; 0: the whole vocabulary; default 8192 */
+    uint32_t draft_vocabulary_size; /* V_d; 0: the whole vocabulary; default 8192 */
     int32_t value_rotation;        /* 1: stream_init value_rotation in place of embeddings */
     uint32_t steps[SS_STAGE_COUNT]; /* optimiser steps of each stage; 0: the stage is left out */
     uint32_t batch_rows;           /* rows of a step; default 8 */

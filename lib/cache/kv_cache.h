@@ -67,4 +67,8 @@ size_t ssi_kv_row_bytes(const ssi_kv_cache *cache);
 void ssi_kv_save_row(const ssi_kv_cache *cache, uint32_t position, unsigned char *bytes);
 void ssi_kv_load_row(const ssi_kv_cache *cache, uint32_t position, const unsigned char *bytes);
 
+/* kv_cache_read.c: the first `count` keys and values of one head, [count][head_length]. */
+void ssi_kv_read_head(const ssi_kv_cache *cache, uint32_t layer, uint32_t head, uint32_t count,
+                      float *keys, float *values);
+
 #endif

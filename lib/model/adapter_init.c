@@ -58,18 +58,6 @@ static void add_pair(fill *to, const char *stem, uint32_t rank, uint32_t out, ui
     add(to, name, out, rank);
 }
 
-static const char *map_name(const ss_model *model, uint32_t map)
-{
-    const ssi_text name = {model->architecture, strlen(model->architecture)};
-    const ssi_arch *arch = ssi_arch_find(name);
-    size_t slot =
-        offsetof(ssi_layer, linear) + map * sizeof(ssi_linear) + offsetof(ssi_linear, weight);
-    uint32_t i = 0;
-    while (i + 1 < arch->layer_tensor_count && arch->layer_tensors[i].slot != slot)
-        i++;
-    return arch->layer_tensors[i].name;
-}
-
 /* Pairs on every linear map of the layers from `first` on. */
 static void add_loras(fill *to, uint32_t first, const char *suffix)
 {
@@ -78,7 +66,7 @@ static void add_loras(fill *to, uint32_t first, const char *suffix)
     for (uint32_t layer = first; layer < model->hyper.layer_count; layer++)
         for (uint32_t map = 0; map < SSI_LINEAR_COUNT; map++) {
             const ssi_matrix *weight = &model->layers[layer].linear[map].weight;
-            snprintf(stem, sizeof stem, "blk.%u.%s%s", layer, map_name(model, map), suffix);
+            snprintf(stem, sizeof stem, "blk.%u.%s%s", layer, ssi_arch_map_name(model, map), suffix);
             add_pair(to, stem, to->params->rank, weight->rows, weight->columns);
         }
 }

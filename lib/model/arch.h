@@ -42,4 +42,7 @@ typedef struct ssi_arch {
 
 const ssi_arch *ssi_arch_find(ssi_text name); /* NULL: not supported */
 
+/* What follows "blk.<layer>." in the name of a linear map's weight: "attn_q.weight". */
+const char *ssi_arch_map_name(const ss_model *model, uint32_t map);
+
 #endif

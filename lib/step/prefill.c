@@ -2,7 +2,7 @@
 /* Many known tokens: a chain of rows in chunks, their keys straight into the context. */
 #include "step/rows.h"
 
-static void run_chunk(ssi_workspace *work, const int32_t *tokens, uint32_t count)
+void ssi_prefill_chunk(ssi_workspace *work, const int32_t *tokens, uint32_t count)
 {
     ssi_batch_chain(work, tokens, count);
     ssi_batch_embed(work);
@@ -45,7 +45,7 @@ ss_status ssi_prefill_run(ssi_workspace *work, const int32_t *tokens, uint32_t c
 {
     while (work->cache.length < count) {
         SSI_TRY(check_going(work, count, progress, error));
-        run_chunk(work, tokens + work->cache.length, chunk_rows(work, count));
+        ssi_prefill_chunk(work, tokens + work->cache.length, chunk_rows(work, count));
     }
     return last_row(work, last_logits, error);
 }
@@ -77,7 +77,7 @@ ss_status ssi_prefill_score(ssi_workspace *work, const int32_t *tokens, uint32_t
     while (work->cache.length < count) {
         SSI_TRY(check_going(work, count, progress, error));
         uint32_t begin = work->cache.length, rows = chunk_rows(work, count);
-        run_chunk(work, tokens + begin, rows);
+        ssi_prefill_chunk(work, tokens + begin, rows);
         uint32_t row = begin < first ? first - begin : 0;
         uint32_t end = begin + rows < count ? rows : rows - 1; /* nothing follows the last */
         while (row < end) {

@@ -118,7 +118,11 @@ ss_status ssi_prefill_run(ssi_workspace *work, const int32_t *tokens, uint32_t c
                           float *last_logits, const ss_progress *progress,
                           ss_error *error) SSI_MUST_CHECK;
 
-/* The same from `first` on, giving the log probability of every token after it:
+/* prefill.c: one chunk of it, at most chunk_rows tokens: commits their rows. Afterwards `hidden` holds
+ * what the last layer gave, and streams.entries the states at the entry of the MSA layers. */
+void ssi_prefill_chunk(ssi_workspace *work, const int32_t *tokens, uint32_t count);
+
+/* ssi_prefill_run from `first` on, giving the log probability of every token after it:
  * log_probabilities[i] is that of tokens[first + 1 + i]. cache.length <= first. */
 ss_status ssi_prefill_score(ssi_workspace *work, const int32_t *tokens, uint32_t count,
                             uint32_t first, float *log_probabilities, float *last_logits,

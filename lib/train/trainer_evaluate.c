@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How drafts do: the dev prompts are decoded by a session with the adapter as it would be written
+ * now, which is the very thing that users will do. */
+#include "train/trainer.h"
+
+static ss_status open_session(ss_trainer *trainer, uint32_t token_count, uint32_t nodes,
+                              ssi_train_engine *engine, ss_error *error)
+{
+    ss_stream_config config;
+    void *file;
+    size_t bytes;
+    ssi_stream_config_default(&config);
+    config.sources = SS_DRAFT_STREAMS;
+    config.tree_mode = SS_TREE_BEST;
+    config.best_count = nodes;
+    SSI_TRY(ssi_train_engine_create(engine, trainer->model, &trainer->parallel,
+                                    trainer->dev.longest + token_count, &trainer->memory,
+                                    error));
+    SSI_TRY(ssi_session_set_streams(engine->session, &config, error));
+    SSI_TRY(ssi_trainer_make_file(trainer, &file, &bytes, error));
+    ss_status status = ssi_train_engine_set(engine, file, bytes, error);
+    ssi_release(&trainer->memory, file, bytes);
+    return status;
+}
+
+static ss_status decode(ss_session *session, const int32_t *prompt, uint32_t count,
+                        uint32_t token_count, uint64_t deeper[SSI_STREAMS_MAX], ss_error *error)
+{
+    uint32_t made = 0;
+    ss_step step = {.struct_size = sizeof step};
+    SSI_TRY(ssi_session_prefill(session, prompt, count, error));
+    while (made < token_count && step.stop == SS_STOP_NONE) {
+        step = (ss_step){.struct_size = sizeof step};
+        SSI_TRY(ssi_session_step(session, token_count - made, &step, error));
+        made += step.count;
+        for (uint32_t depth = 0; depth < SSI_STREAMS_MAX && depth < step.accepted; depth++)
+            deeper[depth]++;
+    }
+    return SS_OK;
+}
+
+ss_status ssi_trainer_evaluate(ss_trainer *trainer, uint32_t prompt_count, uint32_t token_count,
+                               uint32_t nodes, ss_train_evaluation *evaluation, ss_error *error)
+{
+    const ssi_data_set *dev = &trainer->dev;
+    uint64_t deeper[SSI_STREAMS_MAX] = {0};
+    ssi_train_engine engine = {0};
+    ss_stats stats;
+    if (dev->row_count == 0)
+        return ssi_fail(error, SS_ERROR_STATE, "no dev prompts to decode from");
+    if (token_count < 1 || token_count > 100000)
+        return ssi_fail(error, SS_ERROR_ARGUMENT, "token_count is %u, expected 1 to 100000",
+                        token_count);
+    if (nodes < 1 || nodes >= SSI_TREE_NODES)
+        return ssi_fail(error, SS_ERROR_ARGUMENT, "nodes is %u, expected 1 to %u", nodes,
+                        SSI_TREE_NODES - 1);
+    SSI_TRY(ssi_trainer_begin(trainer, error));
+    if (prompt_count == 0 || prompt_count > dev->row_count)
+        prompt_count = dev->row_count;
+    ss_status status = open_session(trainer, token_count, nodes, &engine, error);
+    for (uint32_t i = 0; i < prompt_count && status == SS_OK; i++) {
+        const ssi_data_row *row = &dev->rows[i];
+        status = decode(engine.session, dev->tokens + row->offset, row->token_count,
+                        token_count, deeper, error);
+    }
+    if (status == SS_OK) {
+        ssi_session_get_stats(engine.session, &stats);
+        double steps = stats.steps ? (double)stats.steps : 1;
+        *evaluation = (ss_train_evaluation){
+            .struct_size = sizeof *evaluation,
+            .prompts = prompt_count,
+            .tokens = stats.tokens,
+            .steps = stats.steps,
+            .tokens_per_step = (double)(stats.tokens - stats.first_tokens) / steps,
+        };
+        for (uint32_t depth = 0; depth < SSI_STREAMS_MAX; depth++)
+            evaluation->acceptance[depth] = (double)deeper[depth] / steps;
+    }
+    ssi_train_engine_free(&engine);
+    return status;
+}

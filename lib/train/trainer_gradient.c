@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One batch through the stage's pass. */
+#include <string.h>
+
+#include "train/trainer.h"
+
+static const ssi_data_row *batch_row(ss_trainer *trainer, uint32_t step, uint32_t i)
+{
+    return ssi_data_row_at(&trainer->rows, (uint64_t)step * trainer->params.batch_rows + i);
+}
+
+static const int32_t *tokens_of(const ss_trainer *trainer, const ssi_data_row *row)
+{
+    return trainer->rows.tokens + row->offset;
+}
+
+static uint32_t anchors_of(const ssi_data_row *row)
+{
+    return row->token_count - row->prompt_count;
+}
+
+static void merge(ss_trainer *trainer)
+{
+    const ssi_stage_memory *stage = &trainer->stage;
+    for (uint32_t i = 0; stage->stream_layers && i < trainer->params.msa_layer_count; i++)
+        ssi_train_layer_merge(&trainer->math, &stage->stream_layers[i]);
+    for (uint32_t i = 0; stage->main_layers && i < trainer->model->hyper.layer_count; i++)
+        ssi_train_layer_merge(&trainer->math, &stage->main_layers[i]);
+}
+
+/* The main pass over the batch, as many rows at once as its memory was laid out for. */
+static void run_main(ss_trainer *trainer, uint32_t step, float scale, ssi_train_sums *sums)
+{
+    const ssi_stage_memory *stage = &trainer->stage;
+    uint32_t batch = trainer->params.batch_rows, count = 0, rows = 0;
+    for (uint32_t i = 0; i <= batch; i++) {
+        const ssi_data_row *row = i < batch ? batch_row(trainer, step, i) : NULL;
+        if (count > 0 && (!row || rows + row->token_count - 1 > stage->main_rows)) {
+            ssi_train_main_run(&trainer->math, &stage->main, stage->main_pass, stage->sequences,
+                               count, scale, true, sums);
+            count = rows = 0;
+        }
+        if (!row)
+            break;
+        stage->sequences[count++] =
+            (ssi_train_sequence){tokens_of(trainer, row), row->token_count, row->prompt_count};
+        rows += row->token_count - 1;
+    }
+}
+
+static void run_engine(ss_trainer *trainer, uint32_t step)
+{
+    for (uint32_t i = 0; i < trainer->params.batch_rows; i++) {
+        const ssi_data_row *row = batch_row(trainer, step, i);
+        ssi_train_engine_run(&trainer->engine, tokens_of(trainer, row), row->token_count,
+                             row->prompt_count, trainer->draft_of_token,
+                             &trainer->stage.states[i], &trainer->stage.contexts[i]);
+    }
+}
+
+void ssi_trainer_gradient(ss_trainer *trainer, uint32_t step, ssi_train_sums *sums,
+                          uint64_t *positions, uint64_t *engine_ns)
+{
+    const ssi_stage_memory *stage = &trainer->stage;
+    uint32_t batch = trainer->params.batch_rows;
+    uint64_t start = ssi_clock_ns(NULL);
+    memset(sums, 0, sizeof *sums);
+    *positions = 0;
+    *engine_ns = 0;
+    for (uint32_t i = 0; i < batch; i++)
+        *positions += anchors_of(batch_row(trainer, step, i));
+    float scale = 1 / (float)*positions; /* the mean over positions */
+    ssi_optimiser_clear(&trainer->parameters, stage->stage);
+    merge(trainer);
+    if (stage->stage == SS_STAGE_MAIN) {
+        run_main(trainer, step, scale, sums);
+        return;
+    }
+    start = ssi_clock_ns(NULL);
+    run_engine(trainer, step);
+    *engine_ns = ssi_clock_ns(NULL) - start;
+    if (stage->stage == SS_STAGE_STREAMS)
+        ssi_train_streams_run(&trainer->math, &stage->streams, stage->streams_pass,
+                              stage->contexts, batch,
+                              scale / (float)trainer->params.stream_count, true, sums);
+    else
+        ssi_train_prune_run(&trainer->math, &stage->streams, &stage->prune, stage->prune_pass,
+                            stage->contexts, batch, scale, true, sums);
+}

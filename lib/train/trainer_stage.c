@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One stage's memory: weights in binary32 as its rows see them, its passes, a batch's states; and
+ * which tensors get gradients in it. */
+#include "train/trainer.h"
+
+/* Rows of one pass: enough to keep products efficient, few enough to stay near the caches. */
+#define STREAM_ROWS 768u
+#define MAIN_ROWS 1024u
+
+static bool needs(const ss_trainer *trainer, ss_train_stage stage, ss_train_stage part)
+{
+    if (part == SS_STAGE_STREAMS) /* joint: the streams are part of the main stage */
+        return stage == SS_STAGE_STREAMS ||
+               (stage == SS_STAGE_MAIN && trainer->params.mode == SS_TRAIN_JOINT);
+    return stage == part;
+}
+
+static ssi_train_layer *layout_layers(const ss_trainer *trainer, uint32_t first,
+                                      ssi_arena *arena)
+{
+    const ss_model *model = trainer->model;
+    uint32_t count = model->hyper.layer_count - first;
+    ssi_train_layer *layers = ssi_arena_take(arena, count, sizeof *layers);
+    for (uint32_t i = 0; i < count; i++) {
+        const ssi_layer *from = &model->layers[first + i];
+        if (layers)
+            layers[i] = (ssi_train_layer){.attention_norm = from->attention_norm,
+                                          .feed_forward_norm = from->feed_forward_norm};
+        for (uint32_t map = 0; map < SSI_LINEAR_COUNT; map++) {
+            const ssi_linear *linear = &from->linear[map];
+            size_t row_bytes = linear->weight.columns * sizeof(float);
+            float *weight = ssi_arena_take(arena, linear->weight.rows, row_bytes);
+            if (layers)
+                layers[i].maps[map] = (ssi_train_map){.out = linear->weight.rows,
+                                                      .in = linear->weight.columns,
+                                                      .weight = weight,
+                                                      .bias = linear->bias,
+                                                      .packed = &linear->weight};
+        }
+    }
+    return layers;
+}
+
+static float *layout_head(const ss_trainer *trainer, uint32_t count, ssi_arena *arena)
+{
+    return ssi_arena_take(arena, count, trainer->model->hyper.embedding_length * sizeof(float));
+}
+
+/* Pairs of every layer from `first` on. */
+static void set_pairs(const ss_trainer *trainer, ssi_train_layer *layers, uint32_t first,
+                      uint32_t kind, float scale, bool trained)
+{
+    char stem[SSI_PARAMETER_NAME];
+    for (uint32_t layer = first; layer < trainer->model->hyper.layer_count; layer++)
+        for (uint32_t map = 0; map < SSI_LINEAR_COUNT; map++) {
+            ssi_parameter_stem(trainer->model, layer, map, kind, stem);
+            layers[layer - first].maps[map].pairs[kind] =
+                ssi_parameters_pair(&trainer->parameters, stem, scale, trained);
+        }
+}
+
+static void set_streams(const ss_trainer *trainer, ssi_stage_memory *to)
+{
+    const ss_train_params *params = &trainer->params;
+    const ssi_parameters *parameters = &trainer->parameters;
+    uint32_t first = trainer->model->hyper.layer_count - params->msa_layer_count;
+    bool joint = params->mode == SS_TRAIN_JOINT, trained = to->stage != SS_STAGE_PRUNE;
+    float weight = joint ? params->stream_weight : 1;
+    to->streams = (ssi_train_streams){
+        .model = trainer->model,
+        .stream_count = params->stream_count,
+        .msa_layer_count = params->msa_layer_count,
+        .stream_init =
+            params->value_rotation ? SSI_STREAM_VALUE_ROTATION : SSI_STREAM_EMBEDDING,
+        .rotation_step = params->value_rotation_step,
+        .layers = to->stream_layers,
+        .embedding = ssi_parameters_get(parameters, "specstream.stream_embd", trained),
+        .root_gain = ssi_parameters_get(parameters, "specstream.root.gain", trained),
+        .init = ssi_parameters_pair(parameters, "specstream.stream_init.", 1, trained),
+        .root = ssi_parameters_pair(parameters, "specstream.root.", 1, trained),
+        .parent = ssi_parameters_pair(parameters, "specstream.parent.", 1, trained),
+        .draft_count = trainer->draft_count,
+        .draft_head = to->draft_head,
+        .draft_of_token = trainer->draft_of_token,
+        .teacher_weight = params->teacher_weight,
+    };
+    for (uint32_t j = 0; j < params->stream_count; j++, weight *= params->stream_decay)
+        to->streams.loss_weight[j] = weight;
+    if (!to->stream_layers)
+        return;
+    set_pairs(trainer, to->stream_layers, first, SSI_LORA_STREAM,
+              trainer->alpha / (float)params->stream_rank, true);
+    set_pairs(trainer, to->stream_layers, first, SSI_LORA_MAIN,
+              trainer->alpha / (float)params->main_rank, joint);
+}
+
+static void set_main(const ss_trainer *trainer, ssi_stage_memory *to)
+{
+    bool joint = trainer->params.mode == SS_TRAIN_JOINT;
+    to->main = (ssi_train_main){
+        .model = trainer->model,
+        .layers = to->main_layers,
+        .head = to->head,
+        .loss_weight = joint ? trainer->params.main_weight : 1,
+        .streams = joint ? &to->streams : NULL,
+        .streams_pass = joint ? to->streams_pass : NULL,
+    };
+    if (to->main_layers)
+        set_pairs(trainer, to->main_layers, 0, SSI_LORA_MAIN,
+                  trainer->alpha / (float)trainer->params.main_rank, true);
+}
+
+/* Runs twice (base/arena.h); what passes are laid out from is set up on the way. */
+static void layout(ss_trainer *trainer, ssi_stage_memory *to, ssi_arena *arena)
+{
+    const ss_train_params *params = &trainer->params;
+    const ssi_hyper *hyper = &trainer->model->hyper;
+    uint32_t longest = trainer->rows.longest, batch = params->batch_rows;
+    bool main = needs(trainer, to->stage, SS_STAGE_MAIN);
+    bool streams = needs(trainer, to->stage, SS_STAGE_STREAMS);
+    bool prune = needs(trainer, to->stage, SS_STAGE_PRUNE), frozen = !main;
+    if (streams)
+        to->stream_layers =
+            layout_layers(trainer, hyper->layer_count - params->msa_layer_count, arena);
+    if (streams || prune)
+        to->draft_head = layout_head(trainer, trainer->draft_count, arena);
+    set_streams(trainer, to);
+    if (streams) {
+        ssi_train_capacity most = {STREAM_ROWS, longest + params->stream_count};
+        to->streams_pass = ssi_train_streams_layout(&to->streams, &most, arena);
+    }
+    if (main) {
+        to->main_rows = longest > MAIN_ROWS ? longest : MAIN_ROWS;
+        to->main_layers = layout_layers(trainer, 0, arena);
+        to->head = layout_head(trainer, hyper->vocabulary_size, arena);
+        set_main(trainer, to);
+        ssi_train_capacity most = {to->main_rows, longest};
+        to->main_pass = ssi_train_main_layout(&to->main, &most, batch, arena);
+        to->sequences = ssi_arena_take(arena, batch, sizeof *to->sequences);
+    }
+    if (prune) {
+        to->prune = ssi_parameters_pair(&trainer->parameters, "specstream.prune.", 1, true);
+        to->prune_pass =
+            ssi_train_prune_layout(&to->streams, params->prune_rank, STREAM_ROWS, arena);
+    }
+    if (frozen) {
+        bool teacher = streams && params->teacher_weight > 0;
+        ssi_train_states counted, *states;
+        to->contexts = ssi_arena_take(arena, batch, sizeof *to->contexts);
+        to->states = states = ssi_arena_take(arena, batch, sizeof *to->states);
+        for (uint32_t i = 0; i < batch; i++)
+            ssi_train_states_layout(states ? &states[i] : &counted, hyper,
+                                    params->msa_layer_count, longest, teacher, arena);
+    }
+}
+
+typedef struct unpack_work {
+    const ssi_matrix *weight;
+    const int32_t *tokens; /* NULL: all */
+    float *to;
+    uint32_t count, parts;
+} unpack_work;
+
+static void unpack_body(void *context, uint32_t task)
+{
+    const unpack_work *region = context;
+    const ssi_matrix *weight = region->weight;
+    uint32_t end = (uint32_t)((uint64_t)region->count * (task + 1) / region->parts);
+    for (uint32_t i = (uint32_t)((uint64_t)region->count * task / region->parts); i < end; i++)
+        ssi_type_get(weight->type)
+            ->unpack_row(weight, region->tokens ? (uint32_t)region->tokens[i] : i,
+                         region->to + (size_t)i * weight->columns);
+}
+
+/* Rows of the head in binary32. */
+static void unpack_head(const ss_trainer *trainer, const int32_t *tokens, uint32_t count,
+                        float *to)
+{
+    unpack_work region = {&trainer->model->head.weight, tokens, to, count,
+                          4 * trainer->parallel.thread_count};
+    if (to)
+        ssi_parallel_run(&trainer->parallel, region.parts, unpack_body, &region);
+}
+
+void ssi_trainer_leave_stage(ss_trainer *trainer)
+{
+    ssi_release(&trainer->memory, trainer->stage.block, trainer->stage.block_bytes);
+    trainer->stage = (ssi_stage_memory){0};
+}
+
+ss_status ssi_trainer_enter_stage(ss_trainer *trainer, ss_train_stage stage, ss_error *error)
+{
+    ssi_stage_memory *to = &trainer->stage;
+    ssi_arena arena = {NULL, 0, false};
+    if (to->block && to->stage == stage)
+        return SS_OK;
+    ssi_trainer_leave_stage(trainer);
+    if (stage != SS_STAGE_MAIN) /* the main half is final: rows are run with it from here on */
+        SSI_TRY(ssi_trainer_renew_engine(trainer, error));
+    ssi_stage_memory counted = {.stage = stage};
+    layout(trainer, &counted, &arena);
+    void *block = arena.overflow ? NULL : ssi_allocate(&trainer->memory, arena.used, SSI_ALIGN);
+    if (!block)
+        return ssi_fail(error, SS_ERROR_MEMORY, "no memory for training: %zu bytes",
+                        arena.used);
+    *to = (ssi_stage_memory){.stage = stage, .block = block, .block_bytes = arena.used};
+    arena = (ssi_arena){block, 0, false};
+    layout(trainer, to, &arena);
+    unpack_head(trainer, trainer->draft_tokens, trainer->draft_count, to->draft_head);
+    unpack_head(trainer, NULL, trainer->model->hyper.vocabulary_size, to->head);
+    return SS_OK;
+}
