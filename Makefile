@@ -124,7 +124,7 @@ $(out)/libspecstream.a: $(lib_o) $(out)/sources
 
 $(out)/specstream: $(src_o) $(out)/sources $(out)/libspecstream.so
 	$(call say,LD)$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib' -o $@ \
-	  $(src_o) -L$(out) -lspecstream -lm -pthread
+	  $(src_o) -L$(out) -lspecstream -lm -ldl -pthread
 
 # Tests of internals link only what they need of it; those of the API have what a host has.
 $(out)/internal.a: $(lib_o) $(out)/sources
