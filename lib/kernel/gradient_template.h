@@ -1,94 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What training adds to the vector operations: softmax with its gradient, and the gradients of the
- * norm and the gate. 16 virtual lanes, number i in lane i % 16, joined by the tree of reduce_ref.h.
- * gradient_ref.c and x86/gradient_avx2.c compile it under the names SSI_NAME(...) gives; written so
- * that the compiler turns the lanes into vectors. Blocks go through local arrays: outputs may lie
- * where inputs lay, and the last block is padded there. */
+ * norm and the gate. Number i of a sum goes to lane i % 16; lanes are joined by the tree of
+ * reduce_ref.h. gradient_ref.c and x86/gradient_avx2.c compile it under the names SSI_NAME(...)
+ * gives; the loops are such that the compiler makes vectors of them. */
 #include <math.h>
-#include <string.h>
 
 #include "kernel/exp_ref.h"
 #include "kernel/kernel_list.h"
 #include "kernel/reduce_ref.h"
 
 #define LANES 16u
-#define FOR_EACH_BLOCK(block, block_count, count)                                              \
-    for (uint32_t block = 0, block_count; block < (count); block += block_count)               \
-        if ((block_count = (count)-block < LANES ? (count)-block : LANES, true))
-
-/* A constant size where it can be one: memcpy is then a vector. */
-static inline void load(float lane[LANES], const float *from, uint32_t count, float rest)
-{
-    if (count == LANES) {
-        memcpy(lane, from, LANES * sizeof(float));
-        return;
-    }
-    for (uint32_t i = 0; i < LANES; i++)
-        lane[i] = i < count ? from[i] : rest;
-}
-
-static inline void store(float *to, const float lane[LANES], uint32_t count)
-{
-    if (count == LANES)
-        memcpy(to, lane, LANES * sizeof(float));
-    else
-        memcpy(to, lane, count * sizeof(float));
-}
+/* Before a loop whose outputs may lie where its inputs lie, number for number. */
+#if defined(__clang__)
+#define IN_PLACE _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define IN_PLACE _Pragma("GCC ivdep")
+#endif
+/* statement, which adds number i to lane[j], for all i. */
+#define IN_LANES(count, statement)                                                 \
+    do {                                                                           \
+        uint32_t whole = (count) / LANES * LANES;                                  \
+        for (uint32_t block = 0; block < whole; block += LANES)                    \
+            for (uint32_t j = 0, i = block; j < LANES; j++, i = block + j)         \
+                statement;                                                         \
+        for (uint32_t j = 0, i = whole; i < (count); j++, i++)                     \
+            statement;                                                             \
+    } while (0)
 
 void SSI_NAME(ssi_softmax)(float *x, uint32_t count, float scale)
 {
-    float largest[LANES], sum[LANES] = {0}, lane[LANES];
+    float largest[LANES], sum[LANES] = {0};
     for (uint32_t i = 0; i < LANES; i++)
         largest[i] = -INFINITY;
-    FOR_EACH_BLOCK(block, block_count, count)
-    {
-        load(lane, x + block, block_count, -INFINITY);
-        for (uint32_t i = 0; i < LANES; i++)
-            largest[i] = lane[i] * scale > largest[i] ? lane[i] * scale : largest[i];
-    }
+    IN_LANES(count, largest[j] = x[i] * scale > largest[j] ? x[i] * scale : largest[j]);
     float most = largest[0];
     for (uint32_t i = 1; i < LANES; i++)
         most = largest[i] > most ? largest[i] : most;
 
-    FOR_EACH_BLOCK(block, block_count, count)
-    {
-        load(lane, x + block, block_count, -INFINITY);
-        for (uint32_t i = 0; i < LANES; i++) {
-            lane[i] = ssi_exp_ref(lane[i] * scale - most);
-            sum[i] += lane[i];
-        }
-        store(x + block, lane, block_count);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        x[i] = ssi_exp_ref(x[i] * scale - most);
+    IN_LANES(count, sum[j] += x[i]);
     float factor = 1.0f / ssi_reduce16(sum);
-    FOR_EACH_BLOCK(block, block_count, count)
-    {
-        load(lane, x + block, block_count, 0.0f);
-        for (uint32_t i = 0; i < LANES; i++)
-            lane[i] *= factor;
-        store(x + block, lane, block_count);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        x[i] *= factor;
 }
 
 void SSI_NAME(ssi_softmax_backward)(const float *probabilities, float *gradient, uint32_t count,
                                     float scale)
 {
-    float sum[LANES] = {0}, p[LANES], lane[LANES];
-    FOR_EACH_BLOCK(block, block_count, count)
-    {
-        load(p, probabilities + block, block_count, 0.0f);
-        load(lane, gradient + block, block_count, 0.0f);
-        for (uint32_t i = 0; i < LANES; i++)
-            sum[i] += p[i] * lane[i];
-    }
+    float sum[LANES] = {0};
+    IN_LANES(count, sum[j] += probabilities[i] * gradient[i]);
     float mean = ssi_reduce16(sum);
-    FOR_EACH_BLOCK(block, block_count, count)
-    {
-        load(p, probabilities + block, block_count, 0.0f);
-        load(lane, gradient + block, block_count, 0.0f);
-        for (uint32_t i = 0; i < LANES; i++)
-            lane[i] = (lane[i] - mean) * p[i] * scale;
-        store(gradient + block, lane, block_count);
-    }
+    IN_PLACE
+    for (uint32_t i = 0; i < count; i++)
+        gradient[i] = (gradient[i] - mean) * probabilities[i] * scale;
 }
 
 /* y = x w f with f = 1 / sqrt(mean of squares + epsilon):
@@ -97,29 +62,20 @@ void SSI_NAME(ssi_rms_norm_backward)(const float *x, const float *weight,
                                      const float *out_gradient, float epsilon, uint32_t count,
                                      bool add, float *x_gradient)
 {
-    float squares[LANES] = {0}, dots[LANES] = {0}, xs[LANES], w[LANES], dy[LANES], dx[LANES];
-    FOR_EACH_BLOCK(block, block_count, count)
-    {
-        load(xs, x + block, block_count, 0.0f);
-        load(w, weight + block, block_count, 0.0f);
-        load(dy, out_gradient + block, block_count, 0.0f);
-        for (uint32_t i = 0; i < LANES; i++) {
-            squares[i] += xs[i] * xs[i];
-            dots[i] += xs[i] * (w[i] * dy[i]);
-        }
-    }
+    float squares[LANES] = {0}, dots[LANES] = {0};
+    IN_LANES(count, squares[j] += x[i] * x[i]);
+    IN_LANES(count, dots[j] += x[i] * (weight[i] * out_gradient[i]));
     float factor = 1.0f / sqrtf(ssi_reduce16(squares) / (float)count + epsilon);
     float along = ssi_reduce16(dots) / (float)count * factor * factor * factor;
-    FOR_EACH_BLOCK(block, block_count, count)
-    {
-        load(xs, x + block, block_count, 0.0f);
-        load(w, weight + block, block_count, 0.0f);
-        load(dy, out_gradient + block, block_count, 0.0f);
-        load(dx, x_gradient + block, add ? block_count : 0, 0.0f);
-        for (uint32_t i = 0; i < LANES; i++)
-            dx[i] += w[i] * dy[i] * factor - xs[i] * along;
-        store(x_gradient + block, dx, block_count);
+    if (!add) {
+        IN_PLACE
+        for (uint32_t i = 0; i < count; i++)
+            x_gradient[i] = weight[i] * out_gradient[i] * factor - x[i] * along;
+        return;
     }
+    IN_PLACE
+    for (uint32_t i = 0; i < count; i++)
+        x_gradient[i] += weight[i] * out_gradient[i] * factor - x[i] * along;
 }
 
 /* With s = 1 / (1 + exp(-gate)): silu = gate s, its derivative s (1 + gate (1 - s)). Far below
@@ -128,21 +84,14 @@ void SSI_NAME(ssi_silu_mul_backward)(const float *gate, const float *up,
                                      const float *out_gradient, uint32_t count,
                                      float *gate_gradient, float *up_gradient)
 {
-    float g[LANES], u[LANES], dy[LANES], dg[LANES], du[LANES];
-    FOR_EACH_BLOCK(block, block_count, count)
-    {
-        load(g, gate + block, block_count, 0.0f);
-        load(u, up + block, block_count, 0.0f);
-        load(dy, out_gradient + block, block_count, 0.0f);
-        for (uint32_t i = 0; i < LANES; i++) {
-            float s = 1.0f / (1.0f + ssi_exp_ref(-g[i]));
-            dg[i] = dy[i] * u[i] * (s * (1.0f + g[i] * (1.0f - s)));
-            du[i] = dy[i] * (g[i] * s);
-        }
-        store(gate_gradient + block, dg, block_count);
-        store(up_gradient + block, du, block_count);
+    IN_PLACE
+    for (uint32_t i = 0; i < count; i++) {
+        float s = 1.0f / (1.0f + ssi_exp_ref(-gate[i])), dy = out_gradient[i];
+        gate_gradient[i] = dy * up[i] * (s * (1.0f + gate[i] * (1.0f - s)));
+        up_gradient[i] = dy * (gate[i] * s);
     }
 }
 
 #undef LANES
-#undef FOR_EACH_BLOCK
+#undef IN_PLACE
+#undef IN_LANES
