@@ -17,14 +17,14 @@
 #define IN_PLACE _Pragma("GCC ivdep")
 #endif
 /* statement, which adds number i to lane[j], for all i. */
-#define IN_LANES(count, statement)                                                 \
-    do {                                                                           \
-        uint32_t whole = (count) / LANES * LANES;                                  \
-        for (uint32_t block = 0; block < whole; block += LANES)                    \
-            for (uint32_t j = 0, i = block; j < LANES; j++, i = block + j)         \
-                statement;                                                         \
-        for (uint32_t j = 0, i = whole; i < (count); j++, i++)                     \
-            statement;                                                             \
+#define IN_LANES(count, statement)                                                             \
+    do {                                                                                       \
+        uint32_t whole = (count) / LANES * LANES;                                              \
+        for (uint32_t block = 0; block < whole; block += LANES)                                \
+            for (uint32_t j = 0, i = block; j < LANES; j++, i = block + j)                     \
+                statement;                                                                     \
+        for (uint32_t j = 0, i = whole; i < (count); j++, i++)                                 \
+            statement;                                                                         \
     } while (0)
 
 void SSI_NAME(ssi_softmax)(float *x, uint32_t count, float scale)

@@ -38,7 +38,7 @@ struct ssi_train_scratch {
 };
 
 #define SSI_TRAIN_PARTS 16u      /* tasks of attention, each with memory of its own */
-#define SSI_TRAIN_CHUNK_ROWS 64u /* rows whose scores are made at once */
+#define SSI_TRAIN_CHUNK_ROWS 32u /* rows whose scores are made at once */
 
 /* train_attention.c: saved->attended from saved->query, key, value and the given keys. */
 void ssi_train_attention_forward(const ssi_train_math *math, const ssi_hyper *hyper,

@@ -17,7 +17,16 @@
 #include "base/random.h"
 #include "train/train_layer.h"
 
-enum { D = 576, FEED = 1536, HEADS = 9, HEADS_KV = 3, HEAD = 64, GROUP = 4, RANK = 8, SPANS = 4 };
+enum {
+    D = 576,
+    FEED = 1536,
+    HEADS = 9,
+    HEADS_KV = 3,
+    HEAD = 64,
+    GROUP = 4,
+    RANK = 8,
+    SPANS = 4
+};
 enum { LAYERS = 4, BARE = 1000, REPEATS_MAX = 101 };
 
 static uint64_t now_ns(void *context)
@@ -50,8 +59,8 @@ typedef struct bench {
 static void fill_layer(ssi_train_layer *layer)
 {
     static const uint32_t shapes[SSI_LINEAR_COUNT][2] = {
-        {D, D}, {HEADS_KV * HEAD, D}, {HEADS_KV * HEAD, D}, {D, D},
-        {FEED, D}, {FEED, D}, {D, FEED}};
+        {D, D},   {HEADS_KV * HEAD, D}, {HEADS_KV * HEAD, D}, {D, D}, {FEED, D}, {FEED, D},
+        {D, FEED}};
     layer->attention_norm = layer->feed_forward_norm = random_floats(D, 2.0f);
     for (uint32_t map = 0; map < SSI_LINEAR_COUNT; map++) {
         uint32_t out = shapes[map][0], in = shapes[map][1];
@@ -60,7 +69,8 @@ static void fill_layer(ssi_train_layer *layer)
         layer->maps[map].in = in;
         layer->maps[map].weight = random_floats((size_t)out * in, 0.1f);
         *pair = (ssi_trained_pair){
-            .rank = RANK, .scale = 1.0f,
+            .rank = RANK,
+            .scale = 1.0f,
             .a = {random_floats(RANK * in, 0.1f), random_floats(RANK * in, 0.0f)},
             .b = {random_floats(RANK * out, 0.1f), random_floats(RANK * out, 0.0f)}};
     }
@@ -88,14 +98,17 @@ static void fill_rows(bench *b, uint32_t rows, uint32_t keys)
         visible[row] = keys;
     }
     for (uint32_t s = 0; s < SPANS; s++)
-        b->spans[s] = (ssi_train_span){
-            .row_begin = rows / GROUP * s / SPANS * GROUP,
-            .row_end = rows / GROUP * (s + 1) / SPANS * GROUP,
-            .key_count = keys,
-            .keys = random_floats((size_t)HEADS_KV * keys * HEAD, 2.0f),
-            .values = random_floats((size_t)HEADS_KV * keys * HEAD, 2.0f)};
-    b->rows = (ssi_train_rows){.row_count = rows, .span_count = SPANS, .spans = b->spans,
-                               .group_begin = group_begin, .visible = visible,
+        b->spans[s] =
+            (ssi_train_span){.row_begin = rows / GROUP * s / SPANS * GROUP,
+                             .row_end = rows / GROUP * (s + 1) / SPANS * GROUP,
+                             .key_count = keys,
+                             .keys = random_floats((size_t)HEADS_KV * keys * HEAD, 2.0f),
+                             .values = random_floats((size_t)HEADS_KV * keys * HEAD, 2.0f)};
+    b->rows = (ssi_train_rows){.row_count = rows,
+                               .span_count = SPANS,
+                               .spans = b->spans,
+                               .group_begin = group_begin,
+                               .visible = visible,
                                .cosines = random_floats((size_t)rows * HEAD / 2, 2.0f),
                                .sines = random_floats((size_t)rows * HEAD / 2, 2.0f)};
 }
@@ -155,8 +168,8 @@ static void report(bench *b, const char *name, uint32_t repeats)
            "\"layer_best_ms\":%.3f,\"outside_products\":%.3f,\"gflops_in_products\":%.1f,"
            "\"gflops_of_layer\":%.1f,\"gflops_bare\":%.1f,\"share_of_bare\":%.3f}\n",
            name, b->math.parallel->thread_count, b->rows.row_count, middle * 1e-6,
-           layer[0] * 1e-6, 1.0 - products / middle, flops / products, flops / middle, bare_rate,
-           flops / products / bare_rate);
+           layer[0] * 1e-6, 1.0 - products / middle, flops / products, flops / middle,
+           bare_rate, flops / products / bare_rate);
 }
 
 int main(int argc, char **argv)
@@ -178,7 +191,9 @@ int main(int argc, char **argv)
             library = optarg;
         else
             return fputs("usage: bench_train [-t THREADS] [-r ROWS] [-k KEYS] [-n REPEATS] "
-                         "[-b LIBRARY]\n", stderr), 2;
+                         "[-b LIBRARY]\n",
+                         stderr),
+                   2;
     }
     ssi_memory memory = ssi_memory_from(NULL);
     ssi_parallel parallel;
@@ -187,9 +202,15 @@ int main(int argc, char **argv)
         return fputs("no threads\n", stderr), 1;
     ssi_kernels_select(&kernels, ssi_cpu_best());
     b.math = (ssi_train_math){.parallel = &parallel, .kernels = &kernels, .clock = now_ns};
-    b.hyper = (ssi_hyper){.layer_count = 30, .embedding_length = D, .feed_forward_length = FEED,
-                          .head_count = HEADS, .head_count_kv = HEADS_KV, .head_length = HEAD,
-                          .rope_length = HEAD, .rope_interleaved = true, .rms_epsilon = 1e-5f,
+    b.hyper = (ssi_hyper){.layer_count = 30,
+                          .embedding_length = D,
+                          .feed_forward_length = FEED,
+                          .head_count = HEADS,
+                          .head_count_kv = HEADS_KV,
+                          .head_length = HEAD,
+                          .rope_length = HEAD,
+                          .rope_interleaved = true,
+                          .rms_epsilon = 1e-5f,
                           .attention_scale = 0.125f};
     for (uint32_t l = 0; l < LAYERS; l++)
         fill_layer(&b.layers[l]);
