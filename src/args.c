@@ -166,6 +166,12 @@ static int print_help(const command_line *line)
 
 static int read_positional(const command_line *line, const char *argument)
 {
+    if (line->positionals != NULL) {
+        if (line->positionals->count == LIST_MOST)
+            return usage_error(line->command, "more than %u arguments", LIST_MOST);
+        line->positionals->items[line->positionals->count++] = argument;
+        return GO_ON;
+    }
     if (line->positional == NULL)
         return usage_error(line->command, "unexpected argument '%s'", argument);
     if (*line->positional != NULL)

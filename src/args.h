@@ -43,6 +43,7 @@ typedef struct command_line {
     const option *options;
     size_t option_count;
     const char **positional; /* receives the one argument that is no option; NULL: none taken */
+    text_list *positionals;  /* receives any number of them, in place of `positional` */
 } command_line;
 
 /* GO_ON; EXIT_DONE after printing --help; EXIT_USAGE after saying what is wrong. */

@@ -13,7 +13,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #define DEFAULT_LENGTH 128u /* tokens to draw from each of --prompts */
 #define FIRST_PROMPT 32u  /* tokens before the first one drawn */
@@ -159,12 +158,6 @@ static ss_status time_rows(ss_session *session, const token_list *context, figur
     for (size_t i = 0; i < CURVE && status == SS_OK; i++)
         to->cost_ms[i] = median(times[i], rounds);
     return status;
-}
-
-static uint64_t peak_rss_bytes(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
 }
 
 static int time_session(const settings *from, const ss_model *model, figures *to)

@@ -11,6 +11,8 @@ int cmd_detokenize(int count, char **arguments);
 int cmd_generate(int count, char **arguments);
 int cmd_info(int count, char **arguments);
 int cmd_perplexity(int count, char **arguments);
+int cmd_plot(int count, char **arguments);
 int cmd_tokenize(int count, char **arguments);
+int cmd_train(int count, char **arguments);
 
 #endif

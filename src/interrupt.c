@@ -11,7 +11,8 @@ static void on_interrupt(int number)
 {
     (void)number;
     pending = 1;
-    ss_session_cancel(watched); /* NULL is allowed; the one call that signal handlers may make */
+    ss_session_cancel(
+        watched); /* NULL is allowed; the one call that signal handlers may make */
 }
 
 void interrupt_watch(ss_session *session)
@@ -20,6 +21,16 @@ void interrupt_watch(ss_session *session)
     sigemptyset(&action.sa_mask);
     watched = session; /* no SA_RESTART: a read that waits for a line ends, too */
     sigaction(SIGINT, &action, NULL);
+}
+
+void interrupt_note(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    action.sa_flags |= SA_RESTART; /* files are being written */
+    watched = NULL;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
 }
 
 bool interrupt_taken(void)

@@ -17,6 +17,8 @@ static const command commands[] = {
     {"generate", cmd_generate, "continue a text, or answer prompts"},
     {"chat", cmd_chat, "talk with a model"},
     {"info", cmd_info, "what a model file holds"},
+    {"train", cmd_train, "teach a model to draft for itself"},
+    {"plot", cmd_plot, "a training's log as a picture"},
     {"adapter", cmd_adapter, "what an adapter file holds; an untrained one"},
     {"bench", cmd_bench, "how fast a model runs here"},
     {"perplexity", cmd_perplexity, "how well a model predicts a text"},

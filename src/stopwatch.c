@@ -2,6 +2,7 @@
 #include "stopwatch.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 double now_ms(void)
@@ -23,4 +24,10 @@ double median(double *times, size_t count)
         return 0;
     qsort(times, count, sizeof *times, by_size);
     return count % 2 == 1 ? times[count / 2] : (times[count / 2 - 1] + times[count / 2]) / 2;
+}
+
+uint64_t peak_rss_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
 }

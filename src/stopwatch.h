@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What a run takes: time and memory. */
 #ifndef STOPWATCH_H
 #define STOPWATCH_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 double now_ms(void); /* monotonic */
 
 /* The middle one of `count` times, which are put in order. */
 double median(double *times, size_t count);
+
+uint64_t peak_rss_bytes(void); /* most memory this process has held */
 
 #endif

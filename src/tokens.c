@@ -44,22 +44,37 @@ static bool try_again(token_list *to, ss_status status, size_t count)
     return status == SS_ERROR_CAPACITY;
 }
 
+static ss_status encode(const ss_model *model, const buffer *text,
+                        const ss_tokenize_params *params, token_list *to, ss_error *error)
+{
+    ss_status status;
+    size_t count = 0;
+    to->count = 0;
+    reserve(to, text->length / 2 + 2);
+    do
+        status = ss_tokenize(model, text->bytes, text->length, params, to->ids, to->capacity,
+                             &count, error);
+    while (try_again(to, status, count));
+    return status;
+}
+
 ss_status tokens_from_text(const ss_model *model, const buffer *text, bool special,
                            token_list *to, ss_error *error)
 {
     ss_tokenize_params params;
-    ss_status status;
-    size_t count = 0;
     ss_tokenize_params_init(&params, sizeof params);
     params.add_eos = SS_CHOICE_NO;
     params.special = special ? SS_CHOICE_YES : SS_CHOICE_NO;
-    to->count = 0;
-    reserve(to, text->length / 2 + 2);
-    do
-        status = ss_tokenize(model, text->bytes, text->length, &params, to->ids, to->capacity,
-                             &count, error);
-    while (try_again(to, status, count));
-    return status;
+    return encode(model, text, &params, to, error);
+}
+
+ss_status tokens_from_answer(const ss_model *model, const buffer *text, token_list *to,
+                             ss_error *error)
+{
+    ss_tokenize_params params;
+    ss_tokenize_params_init(&params, sizeof params);
+    params.add_bos = params.add_eos = params.special = SS_CHOICE_NO;
+    return encode(model, text, &params, to, error);
 }
 
 ss_status tokens_from_chat(const ss_model *model, const ss_chat_message *messages,

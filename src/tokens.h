@@ -20,6 +20,11 @@ void tokens_free(token_list *of);
 ss_status tokens_from_text(const ss_model *model, const buffer *text, bool special,
                            token_list *to, ss_error *error);
 
+/* An assistant's answer, as it would have been drawn: nothing before it, nothing behind it, and
+ * nothing in it is a special token. Replaces what *to held. */
+ss_status tokens_from_answer(const ss_model *model, const buffer *text, token_list *to,
+                             ss_error *error);
+
 /* A conversation up to the assistant's next turn. Replaces what *to held. */
 ss_status tokens_from_chat(const ss_model *model, const ss_chat_message *messages,
                            size_t message_count, token_list *to, ss_error *error);

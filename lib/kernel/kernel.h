@@ -112,6 +112,17 @@ size_t ssi_attention_scratch_bytes(uint32_t head_length, uint32_t heads_per_kv);
 /* Most rows in one call: more are the caller's loop. */
 #define SSI_ATTENTION_ROWS 8u
 
+/* At most 16 columns of a matrix product: c[row][column] is the chain acc = fmaf(a, b, acc) over
+ *     a[row * a_row + l * a_step], b[l * b_stride + column],  l ascending below depth,
+ * from acc = c[row][column] where add, else from +0. Nothing needs to be aligned. */
+typedef struct ssi_product_args {
+    const float *a, *b;
+    float *c;
+    size_t a_row, a_step, b_stride, c_stride; /* floats */
+    uint32_t row_count, columns, depth;       /* columns 1 to 16 */
+    bool add;
+} ssi_product_args;
+
 typedef struct ssi_kernels {
     ssi_isa isa;
     ssi_gemm_function *gemm[SSI_TYPE_COUNT];
@@ -145,6 +156,22 @@ typedef struct ssi_kernels {
 
     /* sum over i of exp(values[i] - largest), 16 lanes, the tree of reduce_ref.h. */
     float (*exp_sum)(const float *values, uint32_t count, float largest);
+
+    /* Training alone. Sums in 16 lanes and the tree of reduce_ref.h; gradient_template.h says the
+     * order of every product. */
+    void (*product_panel)(const ssi_product_args *args);
+
+    /* x = softmax(scale x), in place; -inf gives 0, as long as one number is finite. */
+    void (*softmax)(float *x, uint32_t count, float scale);
+    /* gradient: in: of the probabilities, out: of the x they are the softmax of. */
+    void (*softmax_backward)(const float *probabilities, float *gradient, uint32_t count,
+                             float scale);
+    /* x_gradient = (add: +=) the gradient of rms_norm's x, given that of its out. */
+    void (*rms_norm_backward)(const float *x, const float *weight, const float *out_gradient,
+                              float epsilon, uint32_t count, bool add, float *x_gradient);
+    /* Gradients of silu_mul's gate and up. gate_gradient may be out_gradient. */
+    void (*silu_mul_backward)(const float *gate, const float *up, const float *out_gradient,
+                              uint32_t count, float *gate_gradient, float *up_gradient);
 } ssi_kernels;
 
 /* Fills the table with the fastest kernels of `isa` and below. */

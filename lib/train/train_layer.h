@@ -62,7 +62,7 @@ typedef struct ssi_train_rows {
 /* Most of everything in one pass: what memory is laid out for. */
 typedef struct ssi_train_capacity {
     uint32_t rows;
-    uint32_t seen; /* given keys plus own rows that one row may see */
+    uint32_t seen; /* given keys of a span plus rows of a group: what one row may see */
 } ssi_train_capacity;
 
 /* What the forward pass keeps for the backward one, for one layer. */

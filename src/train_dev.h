@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the dev prompts decide: when drafts are measured on them, which adapter was best, and
+ * whether to stop early. A function of the curves alone, so that a resumed training decides as an
+ * unbroken one. */
+#ifndef TRAIN_DEV_H
+#define TRAIN_DEV_H
+
+#include "train_curves.h"
+
+#include <stdbool.h>
+
+#define DEV_NODES 8u    /* --tree best:8 */
+#define DEV_NOISE 0.02  /* a figure that is no further below the best is as good */
+#define DEV_PATIENCE 3u /* worse figures in a row that end the training of streams */
+
+typedef struct train_dev {
+    uint32_t prompts;     /* 0: none given */
+    uint32_t tokens;      /* drawn from each, at most */
+    uint32_t every;       /* steps; 0: a tenth of the stage */
+    ss_train_stage stage; /* that trains the streams */
+} train_dev;
+
+bool train_dev_due(const train_dev *how, const ss_train_report *step);
+
+/* The best measurement so far, or NULL. */
+const dev_point *train_dev_best(const train_curves *of);
+
+/* Whether the streams' stage is to end where it stands, and the best adapter to be gone on with:
+ * the last figures have all been worse than the best by more than noise, or the stage is over and
+ * its last one was. */
+bool train_dev_should_stop(const train_curves *of, const train_dev *how);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Completions written by the model that is to draft them: what it says itself, greedily, is what
+ * its streams have to guess. Answers are kept in a file as they come, a line each, so that a killed
+ * run loses at most the one it was writing. */
+#ifndef TRAIN_DISTILL_H
+#define TRAIN_DISTILL_H
+
+#include "train_job.h"
+
+/* Puts an answer behind every row's prompt: from the file, or drawn now. An answer that its length
+ * cut off has no end token. GO_ON, or EXIT_ERROR after saying why (also after SIGINT). */
+int train_distill(train_job *of);
+
+#endif

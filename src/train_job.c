@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train_job.h"
+#include "report.h"
+#include "train_distill.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_STEPS 100000000.0
+
+/* Parts of a training that go to its stages, unless --shares says otherwise. */
+static const double usual_shares[][SS_STAGE_COUNT] = {
+    [SS_TRAIN_LOSSLESS] = {0, 94, 6},
+    [SS_TRAIN_SHARED] = {45, 50, 5},
+    [SS_TRAIN_JOINT] = {95, 0, 5},
+};
+
+static bool read_shares(const char *text, double shares[SS_STAGE_COUNT])
+{
+    for (int stage = 0; stage < SS_STAGE_COUNT; stage++) {
+        char *end;
+        if (*text < '0' || *text > '9')
+            return false;
+        shares[stage] = strtod(text, &end);
+        if (*end != (stage + 1 < SS_STAGE_COUNT ? ',' : '\0') || !(shares[stage] <= 1e6))
+            return false;
+        text = end + 1;
+    }
+    return shares[0] + shares[1] + shares[2] > 0;
+}
+
+/* Splits `total` steps, every stage with a share getting at least one. */
+static void split(double total, const double shares[SS_STAGE_COUNT],
+                  uint32_t steps[SS_STAGE_COUNT])
+{
+    const double sum = shares[0] + shares[1] + shares[2];
+    for (int stage = 0; stage < SS_STAGE_COUNT; stage++) {
+        double part = floor(total * shares[stage] / sum + 0.5);
+        steps[stage] = shares[stage] <= 0 ? 0 : part < 1 ? 1 : (uint32_t)part;
+    }
+    /* What rounding left over or took goes to the longest stage. */
+    int longest = 0;
+    for (int stage = 1; stage < SS_STAGE_COUNT; stage++)
+        longest = steps[stage] > steps[longest] ? stage : longest;
+    double others = 0;
+    for (int stage = 0; stage < SS_STAGE_COUNT; stage++)
+        others += stage != longest ? steps[stage] : 0;
+    steps[longest] = total - others < 1 ? 1 : (uint32_t)(total - others);
+}
+
+static int take_parts(train_job *of)
+{
+    memcpy(of->parts, usual_shares[of->params.mode], sizeof of->parts);
+    if (of->params.prune_rank == 0)
+        of->parts[SS_STAGE_PRUNE] = 0;
+    if (of->shares != NULL && !read_shares(of->shares, of->parts))
+        return usage_error("train", "--shares: '%s' is not M,S,P", of->shares);
+    of->measure.stage = of->params.mode == SS_TRAIN_JOINT ? SS_STAGE_MAIN : SS_STAGE_STREAMS;
+    return GO_ON;
+}
+
+static int plan_steps(train_job *of)
+{
+    const double *parts = of->parts;
+    double total = 1000;  /* for --minutes only the parts count */
+    if (of->epochs > 0) { /* of the stage that trains the streams, or of the longest */
+        double part = parts[of->measure.stage];
+        double pass =
+            ceil((double)of->epochs * (double)of->rows.count / (double)of->params.batch_rows);
+        part = part > 0 ? part : fmax(parts[SS_STAGE_MAIN], parts[SS_STAGE_PRUNE]);
+        total = ceil(pass * (parts[0] + parts[1] + parts[2]) / part);
+    } else if (of->steps > 0) {
+        total = of->steps;
+    } else if (of->minutes <= 0) {
+        of->minutes = 60;
+    }
+    if (total > MOST_STEPS)
+        return report("%.0f steps are too many", total);
+    split(total, parts, of->params.steps);
+    return GO_ON;
+}
+
+/* The adapter to go on from brings its own shape. */
+static int take_shape(train_job *of)
+{
+    ss_adapter_file_info info = {.struct_size = sizeof info};
+    ss_error error;
+    ss_error_init(&error, sizeof error);
+    of->stream_count = of->params.stream_count;
+    if (of->params.start == NULL)
+        return GO_ON;
+    if (ss_adapter_read_file_info(of->params.start, &info, &error) != SS_OK)
+        return report_error(of->params.start, &error);
+    if (info.stream_count > 0 && info.stream_count <= MOST_STREAMS) {
+        of->stream_count = info.stream_count;
+        of->params.prune_rank = info.prune_rank;
+    }
+    return GO_ON;
+}
+
+static void settle_params(train_job *of)
+{
+    ss_model_info info = {.struct_size = sizeof info};
+    ss_train_params *params = &of->params;
+    ss_model_get_info(of->model, &info, NULL);
+    if (of->rate > 0 && params->mode == SS_TRAIN_LOSSLESS)
+        params->rates[SS_STAGE_STREAMS] = of->rate;
+    else if (of->rate > 0)
+        params->rates[SS_STAGE_MAIN] = of->rate;
+    if (of->stream_rate > 0)
+        params->rates[SS_STAGE_STREAMS] = of->stream_rate;
+    if (params->draft_vocabulary_size >= info.vocabulary_size)
+        params->draft_vocabulary_size = 0; /* all of it */
+    if (params->row_tokens_max > info.context_length)
+        params->row_tokens_max = info.context_length;
+    params->value_rotation = of->value_rotation;
+    params->thread_count = of->settings.threads;
+    params->sgemm = of->sgemm.sgemm;
+}
+
+static int read_rows(train_job *of)
+{
+    int status = train_rows_read(of->data, &of->rows);
+    if (status == GO_ON && of->dev != NULL)
+        status = train_rows_read(of->dev, &of->dev_rows);
+    return status;
+}
+
+static int encode_rows(train_job *of)
+{
+    row_format how = {of->model, of->raw, of->distill, of->params.row_tokens_max, of->limit};
+    int status = train_rows_encode(&of->rows, &how);
+    how.prompts_only = true;
+    how.rows_max = of->dev_prompts;
+    if (status == GO_ON && of->dev != NULL)
+        status = train_rows_encode(&of->dev_rows, &how);
+    how.prompts_only = false;
+    if (status == GO_ON && of->distill)
+        status = train_distill(of);
+    if (status == GO_ON && of->distill)
+        status = train_rows_check(&of->rows, &how);
+    if (status == GO_ON) {
+        train_rows_report(&of->rows);
+        train_rows_report(&of->dev_rows);
+    }
+    of->measure.prompts = (uint32_t)of->dev_rows.count;
+    of->measure.every = of->eval_every;
+    return status;
+}
+
+int train_job_prepare(train_job *of)
+{
+    int status = take_shape(of);
+    if (status == GO_ON)
+        status = take_parts(of);
+    if (status == GO_ON)
+        status = read_rows(of);
+    if (status == GO_ON)
+        status = train_blas_open(of->blas, of->settings.threads, &of->sgemm);
+    if (status == GO_ON)
+        status = settings_load(&of->settings, &of->model);
+    if (status != GO_ON)
+        return status;
+    settle_params(of);
+    status = encode_rows(of);
+    return status == GO_ON ? plan_steps(of) : status;
+}
+
+static ss_status add_rows(const train_job *of, ss_trainer *trainer, ss_error *error)
+{
+    ss_status status = SS_OK;
+    for (size_t i = 0; i < of->rows.count && status == SS_OK; i++) {
+        const train_row *row = &of->rows.rows[i];
+        status = ss_trainer_add_row(trainer, row->tokens.ids, row->tokens.count,
+                                    row->prompt_count, error);
+    }
+    for (size_t i = 0; i < of->dev_rows.count && status == SS_OK; i++) {
+        const token_list *prompt = &of->dev_rows.rows[i].tokens;
+        status = ss_trainer_add_dev_prompt(trainer, prompt->ids, prompt->count, error);
+    }
+    return status;
+}
+
+int train_job_trainer(const train_job *of, const char *start,
+                      const uint32_t steps[SS_STAGE_COUNT], ss_trainer **trainer)
+{
+    ss_train_params params = of->params;
+    ss_error error;
+    ss_error_init(&error, sizeof error);
+    params.start = start;
+    memcpy(params.steps, steps, sizeof params.steps);
+    *trainer = NULL;
+    ss_status status = ss_trainer_create(of->model, &params, trainer, &error);
+    if (status == SS_OK)
+        status = add_rows(of, *trainer, &error);
+    if (status == SS_OK)
+        status = ss_trainer_begin(*trainer, &error);
+    if (status == SS_OK)
+        return GO_ON;
+    ss_trainer_free(*trainer);
+    *trainer = NULL;
+    return report_error(NULL, &error);
+}
+
+void train_job_free(train_job *of)
+{
+    train_rows_free(&of->rows);
+    train_rows_free(&of->dev_rows);
+    ss_model_free(of->model);
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train_run.h"
+#include "interrupt.h"
+#include "json_write.h"
+#include "output.h"
+#include "report.h"
+#include "stopwatch.h"
+#include "train_live.h"
+#include "train_log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SAVE_MS 60000.0 /* between checkpoints: none of them changes a result */
+
+typedef struct run {
+    train_job *job;
+    ss_trainer *trainer;
+    train_curves curves;
+    train_log log;
+    train_live live;
+    buffer checkpoint, log_path, best; /* file names, NUL-terminated */
+    double saved_ms;
+    ss_train_report last;  /* step; struct_size 0: none yet */
+    uint32_t steps_before; /* of the trainer before this one */
+    bool checkpoints;      /* this trainer's state is kept */
+    bool finished, stopped_early;
+} run;
+
+static void name_file(buffer *to, const char *out, const char *ending)
+{
+    buffer_text(to, out);
+    buffer_text(to, ending);
+    buffer_append(to, "", 1);
+}
+
+static bool exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static int say_error(run *of, const char *about, const ss_error *error)
+{
+    train_live_end(&of->live);
+    return report_error(about, error);
+}
+
+static int save(run *of)
+{
+    ss_error error;
+    ss_error_init(&error, sizeof error);
+    if (!of->checkpoints)
+        return GO_ON;
+    if (ss_trainer_save(of->trainer, of->checkpoint.bytes, &error) != SS_OK)
+        return say_error(of, of->checkpoint.bytes, &error);
+    of->saved_ms = now_ms();
+    return GO_ON;
+}
+
+static int write_adapter(run *of, const char *path)
+{
+    ss_error error;
+    ss_error_init(&error, sizeof error);
+    if (ss_trainer_write_adapter(of->trainer, path, &error) != SS_OK)
+        return say_error(of, path, &error);
+    return GO_ON;
+}
+
+static int log_begin(run *of)
+{
+    const train_job *job = of->job;
+    const ss_train_params *params = &job->params;
+    static const char *const modes[] = {"lossless", "shared", "joint"};
+    buffer *line = &of->log.line;
+    train_log_open(&of->log, "begin");
+    json_text(line, "model", job->settings.model);
+    json_text(line, "data", job->data);
+    json_count(line, "rows", job->rows.count);
+    json_count(line, "rows_of_file", job->rows.lines);
+    json_count(line, "dev_prompts", job->dev_rows.count);
+    json_text(line, "mode", modes[params->mode]);
+    if (params->start != NULL)
+        json_text(line, "start", params->start);
+    json_count(line, "streams", job->stream_count);
+    json_count(line, "batch", params->batch_rows);
+    json_count(line, "seed", params->seed);
+    json_text(line, "blas", job->sgemm.name);
+    return train_log_close(&of->log);
+}
+
+/* Measures drafts on dev, keeps the adapter if it is the best so far. */
+static int measure(run *of)
+{
+    const train_job *job = of->job;
+    ss_train_evaluation dev = {.struct_size = sizeof dev};
+    ss_error error;
+    ss_error_init(&error, sizeof error);
+    if (!train_dev_due(&job->measure, &of->last))
+        return GO_ON;
+    if (ss_trainer_evaluate(of->trainer, 0, job->measure.tokens, DEV_NODES, &dev, &error) !=
+        SS_OK)
+        return say_error(of, NULL, &error);
+    const dev_point *best = train_dev_best(&of->curves);
+    bool better = best == NULL || dev.tokens_per_step > best->of.tokens_per_step;
+    train_curves_add_dev(&of->curves, of->last.total_step, &dev);
+    train_live_dev(&of->live, of->last.total_step, &dev);
+    int status = train_log_dev(&of->log, of->last.total_step, &dev, job->stream_count);
+    if (status == GO_ON && better && of->last.stage == job->measure.stage)
+        status = write_adapter(of, of->best.bytes);
+    return status;
+}
+
+static int say_numeric(run *of, const ss_error *error)
+{
+    train_live_end(&of->live);
+    return report("training has failed after step %u: %s; %s is not written%s%s. "
+                  "Lower rates (--lr, --stream-lr) help",
+                  of->last.total_step, error->message, of->job->out,
+                  of->checkpoints ? ", the last good state is in " : "",
+                  of->checkpoints ? of->checkpoint.bytes : "");
+}
+
+/* One step. *over: there was none left. */
+static int take_step(run *of, ss_train_report *step, bool *over)
+{
+    ss_error error;
+    ss_error_init(&error, sizeof error);
+    *step = (ss_train_report){.struct_size = sizeof *step};
+    ss_status status = ss_trainer_step(of->trainer, step, &error);
+    *over = status == SS_ERROR_STATE;
+    if (status == SS_ERROR_NUMERIC)
+        return say_numeric(of, &error);
+    if (status != SS_OK && !*over)
+        return say_error(of, NULL, &error);
+    step->total_step += of->steps_before;
+    step->total_steps += of->steps_before;
+    return GO_ON;
+}
+
+static int note_step(run *of, const ss_train_report *step)
+{
+    of->last = *step;
+    train_curves_add_step(&of->curves, step);
+    train_live_step(&of->live, step);
+    int status = train_log_step(&of->log, step, of->job->stream_count);
+    return status == GO_ON ? measure(of) : status;
+}
+
+static int say_interrupted(run *of)
+{
+    const bool known = of->last.total_steps > 0;
+    train_live_end(&of->live);
+    if (known)
+        return report("interrupted after step %u of %u: %s holds it, the same command with "
+                      "--resume goes on",
+                      of->last.total_step, of->last.total_steps, of->checkpoint.bytes);
+    return report("interrupted: the same command with --resume goes on from %s",
+                  of->checkpoint.bytes);
+}
+
+/* Steps until the trainer has none left, dev says stop, or SIGINT comes. */
+static int run_steps(run *of)
+{
+    int status = GO_ON;
+    while (status == GO_ON) {
+        ss_train_report step;
+        bool over;
+        if (!of->stopped_early && train_dev_should_stop(&of->curves, &of->job->measure)) {
+            of->stopped_early = true;
+            return save(of);
+        }
+        if (of->last.done)
+            break;
+        if (interrupt_taken()) {
+            status = save(of);
+            return status == GO_ON ? say_interrupted(of) : status;
+        }
+        status = take_step(of, &step, &over);
+        if (status != GO_ON || over)
+            break;
+        status = note_step(of, &step);
+        if (status == GO_ON &&
+            (step.done || step.step == step.stage_steps || now_ms() - of->saved_ms > SAVE_MS))
+            status = save(of);
+    }
+    return status;
+}
+
+/* A later run has left off somewhere: the first step tells where, and what of the log still
+ * holds. */
+static int pick_up(run *of)
+{
+    ss_train_report step;
+    bool over;
+    const char *path = of->log_path.bytes;
+    int status = take_step(of, &step, &over);
+    if (status == GO_ON && exists(path))
+        status = train_curves_read(path, over ? UINT32_MAX : step.total_step, &of->curves);
+    if (status == GO_ON)
+        status = train_log_continue(path, of->curves.bytes, of->curves.seconds, of->job->json,
+                                    &of->log);
+    if (status != GO_ON)
+        return status;
+    if (of->curves.step_count > 0)
+        of->last = of->curves.steps[of->curves.step_count - 1];
+    if (of->curves.dev_count > 0) {
+        const dev_point *dev = &of->curves.devs[of->curves.dev_count - 1];
+        of->live.tokens_per_step = dev->of.tokens_per_step;
+        of->live.measured_at = dev->total_step;
+    }
+    if (of->curves.lines == 0)
+        status = log_begin(of);
+    of->last.done = over;
+    /* Where dev had ended the streams already, that step is not part of the training. */
+    if (over || train_dev_should_stop(&of->curves, &of->job->measure))
+        return status;
+    of->live.positions_before = of->last.positions;
+    return status == GO_ON ? note_step(of, &step) : status;
+}
+
+static int start_anew(run *of)
+{
+    ss_error error;
+    buffer old = {0};
+    ss_error_init(&error, sizeof error);
+    if (of->job->resume)
+        report("%s: no such file: training begins at the beginning", of->checkpoint.bytes);
+    name_file(&old, of->checkpoint.bytes, ".old");
+    if (rename(of->checkpoint.bytes, old.bytes) == 0)
+        report("%s is of an earlier training: kept as %s", of->checkpoint.bytes, old.bytes);
+    buffer_free(&old);
+    unlink(of->best.bytes);
+    int status = train_log_create(of->log_path.bytes, of->job->json, &of->log);
+    if (status == GO_ON)
+        status = log_begin(of);
+    if (status == GO_ON && of->job->minutes > 0 &&
+        ss_trainer_plan_minutes(of->trainer, (double)of->job->minutes, &error) != SS_OK)
+        status = report_error(NULL, &error);
+    return status == GO_ON ? save(of) : status; /* the plan is in it */
+}
+
+static int start(run *of)
+{
+    ss_error error;
+    ss_error_init(&error, sizeof error);
+    if (!of->job->resume || !exists(of->checkpoint.bytes))
+        return start_anew(of);
+    if (ss_trainer_resume(of->trainer, of->checkpoint.bytes, &error) != SS_OK)
+        return report_error(of->checkpoint.bytes, &error);
+    of->saved_ms = now_ms();
+    return pick_up(of);
+}
+
+/* Dev has ended the streams early: the best adapter's pruner is trained, and that is the result.
+ * Nothing is saved on the way, for the checkpoint leads here again. */
+static int finish_from_best(run *of)
+{
+    const ss_train_report *last = &of->last;
+    uint32_t left = last->total_steps - last->total_step - (last->stage_steps - last->step);
+    const uint32_t steps[SS_STAGE_COUNT] = {[SS_STAGE_PRUNE] = left};
+    ss_trainer_free(of->trainer);
+    of->trainer = NULL;
+    of->checkpoints = false;
+    of->steps_before = last->total_step;
+    of->last.done = 0;
+    if (left == 0 && rename(of->best.bytes, of->job->out) != 0 && !exists(of->job->out))
+        return report("%s: %s", of->job->out, strerror(errno));
+    of->finished = left == 0;
+    int status =
+        left > 0 ? train_job_trainer(of->job, of->best.bytes, steps, &of->trainer) : GO_ON;
+    return status == GO_ON && left > 0 ? run_steps(of) : status;
+}
+
+static double ratio(double of, double to)
+{
+    return to > 0 ? of / to : 0;
+}
+
+/* The last line of the log, and what a person wants to know. */
+static int log_end(run *of)
+{
+    const train_job *job = of->job;
+    const train_sums sums = train_curves_sums(&of->curves);
+    const size_t devs = of->curves.dev_count;
+    ss_adapter_file_info info = {.struct_size = sizeof info};
+    buffer *line = &of->log.line;
+    (void)ss_adapter_read_file_info(job->out, &info, NULL);
+    train_log_open(&of->log, "end");
+    json_text(line, "adapter", job->out);
+    json_count(line, "file_bytes", info.file_bytes);
+    json_count(line, "parameters", info.parameter_count);
+    json_count(line, "steps", of->curves.step_count);
+    json_count(line, "positions", sums.positions);
+    json_number(line, "positions_per_hour", sums.positions_per_hour);
+    for (int32_t stage = 0; stage < SS_STAGE_COUNT; stage++) {
+        char key[32];
+        snprintf(key, sizeof key, "%s_seconds", train_stage_name(stage));
+        json_number(line, key, sums.stage_seconds[stage]);
+    }
+    json_number(line, "gemm_gflops", ratio(sums.product_flops * 1e-9, sums.product_seconds));
+    json_number(line, "product_share", ratio(sums.product_seconds, sums.seconds));
+    json_number(line, "engine_share", ratio(sums.engine_seconds, sums.seconds));
+    json_raw(line, "stopped_early", of->stopped_early ? "true" : "false",
+             of->stopped_early ? 4 : 5);
+    json_count(line, "peak_rss_bytes", peak_rss_bytes());
+    if (devs > 0)
+        json_number(line, "dev_tokens_per_step", of->curves.devs[devs - 1].of.tokens_per_step);
+    else
+        json_raw(line, "dev_tokens_per_step", "null", 4);
+    int status = train_log_close(&of->log);
+    char time[TIME_BYTES];
+    train_live_time(train_log_seconds(&of->log), time);
+    fprintf(stderr, "%s: %.1f MB, %.2f million positions in %s", job->out,
+            (double)info.file_bytes * 1e-6, (double)sums.positions * 1e-6, time);
+    if (sums.positions_per_hour > 0)
+        fprintf(stderr, " (%.2f million an hour while streams were trained)",
+                sums.positions_per_hour * 1e-6);
+    if (devs > 0)
+        fprintf(stderr, ", %.2f tokens a step on dev",
+                of->curves.devs[devs - 1].of.tokens_per_step);
+    fprintf(stderr, "\n");
+    return status;
+}
+
+int train_run(train_job *job)
+{
+    run of = {.job = job, .checkpoints = true};
+    name_file(&of.checkpoint, job->out, ".checkpoint");
+    name_file(&of.log_path, job->out, ".log.jsonl");
+    name_file(&of.best, job->out, ".best");
+    train_live_begin(job->stream_count, &of.live);
+    int status = train_job_trainer(job, job->params.start, job->params.steps, &of.trainer);
+    interrupt_note();
+    if (status == GO_ON)
+        status = start(&of);
+    if (status == GO_ON)
+        status = run_steps(&of);
+    if (status == GO_ON && of.stopped_early)
+        status = finish_from_best(&of);
+    if (status == GO_ON && !of.finished)
+        status = write_adapter(&of, job->out);
+    if (status == GO_ON) {
+        unlink(of.best.bytes);
+        train_live_end(&of.live);
+        status = log_end(&of);
+    }
+    ss_trainer_free(of.trainer);
+    train_curves_free(&of.curves);
+    train_log_free(&of.log);
+    buffer_free(&of.checkpoint);
+    buffer_free(&of.log_path);
+    buffer_free(&of.best);
+    return status == GO_ON ? EXIT_DONE : status;
+}
