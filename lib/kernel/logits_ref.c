@@ -30,3 +30,13 @@ float ssi_exp_sum__ref(const float *values, uint32_t count, float largest)
         lane[i % 16] += ssi_exp_ref(values[i] - largest);
     return ssi_reduce16(lane);
 }
+
+float ssi_exp_each__ref(float *values, uint32_t count, float largest)
+{
+    float lane[16] = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = ssi_exp_ref(values[i] - largest);
+        lane[i % 16] += values[i];
+    }
+    return ssi_reduce16(lane);
+}

@@ -226,6 +226,27 @@ static void exp_sum_has_the_portable_bits(void **state)
     }
 }
 
+static void exp_each_has_the_portable_bits(void **state)
+{
+    (void)state;
+    FOR_EACH_COUNT(count) {
+        fill(first, count);
+        float largest = -INFINITY;
+        for (uint32_t i = 0; i < count; i++)
+            largest = first[i] > largest ? first[i] : largest;
+        FOR_EACH_KERNEL(entry, exp_each) {
+            pattern();
+            memcpy(want + GUARD, first, count * sizeof(float));
+            memcpy(got + GUARD, first, count * sizeof(float));
+            float expected = ssi_exp_each__ref(want + GUARD, count, largest);
+            float value = KERNEL_OF(entry, exp_each)(got + GUARD, count, largest);
+            expect_equal(entry, count);
+            assert_memory_equal(&value, &expected, sizeof value);
+            assert_true(expected == ssi_exp_sum__ref(first, count, largest));
+        }
+    }
+}
+
 /* A narrower table is filled by the narrower kernels, and no entry is ever missing. */
 static void a_table_of_any_isa_is_complete(void **state)
 {
@@ -237,7 +258,7 @@ static void a_table_of_any_isa_is_complete(void **state)
             assert_non_null(kernels.gemm[type]);
         assert_true(kernels.quantize && kernels.rms_norm && kernels.rope && kernels.add &&
                     kernels.silu_mul && kernels.attention && kernels.to_f16 && kernels.argmax &&
-                    kernels.exp_sum);
+                    kernels.exp_sum && kernels.exp_each);
         assert_true((kernels.attention == ssi_attention__ref ||
                      kernels.attention == ssi_attention__fma) == (isa == SSI_ISA_PORTABLE));
     }
@@ -254,6 +275,7 @@ int main(void)
         cmocka_unit_test(to_f16_has_the_portable_bits),
         cmocka_unit_test(argmax_is_the_lowest_index_of_the_largest),
         cmocka_unit_test(exp_sum_has_the_portable_bits),
+        cmocka_unit_test(exp_each_has_the_portable_bits),
         cmocka_unit_test(a_table_of_any_isa_is_complete),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,3 +67,26 @@ float ssi_exp_sum__avx2(const float *values, uint32_t count, float largest)
         lane[i % 16] += ssi_exp_ref(values[i] - largest);
     return ssi_reduce16(lane);
 }
+
+float ssi_exp_each__avx2(float *values, uint32_t count, float largest)
+{
+    const __m256 shift = _mm256_set1_ps(largest);
+    __m256 low = _mm256_setzero_ps(), high = low;
+    uint32_t i = 0;
+    for (; count - i >= 16; i += 16) {
+        __m256 first = exp_avx2(_mm256_sub_ps(_mm256_loadu_ps(values + i), shift));
+        __m256 second = exp_avx2(_mm256_sub_ps(_mm256_loadu_ps(values + i + 8), shift));
+        _mm256_storeu_ps(values + i, first);
+        _mm256_storeu_ps(values + i + 8, second);
+        low = _mm256_add_ps(low, first);
+        high = _mm256_add_ps(high, second);
+    }
+    float lane[16];
+    _mm256_storeu_ps(lane, low);
+    _mm256_storeu_ps(lane + 8, high);
+    for (; i < count; i++) {
+        values[i] = ssi_exp_ref(values[i] - largest);
+        lane[i % 16] += values[i];
+    }
+    return ssi_reduce16(lane);
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The main stream's training pass: all N layers over whole sequences, loss on what follows the
+ * prompt. In joint training the streams' pass runs in the middle, over this pass's own keys, values
+ * and entry states, and hands back their gradients, which join the main stream's on the way down. */
+#include <string.h>
+
+#include "train/train_passes.h"
+
+struct ssi_train_main_pass {
+    ssi_train_saved **saved; /* [layer] */
+    ssi_train_scratch *scratch;
+    ssi_train_rows rows;      /* reads the arrays below */
+    ssi_train_span *spans;    /* [sequence] */
+    uint32_t *group_begin;    /* [row] */
+    float *cosines, *sines;   /* [row][rope_length / 2] */
+    float *hidden, *gradient; /* [row][d] */
+    /* Rows that are judged, side by side. */
+    uint32_t judged_count;
+    float *judged, *states, *state_gradient; /* [judged][d] */
+    int32_t *targets;
+    float *weights, *loss;
+    uint8_t *right;
+    float *logits; /* [ssi_train_loss_rows()][V] */
+    /* Joint training; else NULL. The sequences' keys lie one after another, each
+     * [Ns][kv_head][row of the sequence][d_h]. */
+    ssi_train_context *contexts; /* [sequence] */
+    float *keys, *values, *key_gradient, *value_gradient;
+    float *own_key_gradient, *own_value_gradient; /* [kv_head][row][d_h], of one layer */
+    float *entries, *entry_gradient;              /* [row][d] */
+};
+
+static uint32_t find_rank(const ssi_train_main *main)
+{
+    uint32_t most = 0;
+    for (uint32_t layer = 0; layer < main->model->hyper.layer_count; layer++)
+        for (uint32_t map = 0; map < SSI_LINEAR_COUNT; map++)
+            for (uint32_t kind = 0; kind < SSI_LORA_KINDS; kind++) {
+                uint32_t rank = main->layers[layer].maps[map].pairs[kind].rank;
+                most = rank > most ? rank : most;
+            }
+    return most;
+}
+
+static void layout_joint(ssi_train_main_pass *to, const ssi_train_main *main, size_t rows,
+                         uint32_t sequences, ssi_arena *arena)
+{
+    const ssi_hyper *hyper = &main->model->hyper;
+    size_t key_bytes = (size_t)hyper->head_count_kv * hyper->head_length * sizeof(float);
+    size_t layer_rows = rows * main->streams->msa_layer_count;
+    size_t row_bytes = hyper->embedding_length * sizeof(float);
+    to->contexts = ssi_arena_take(arena, sequences, sizeof *to->contexts);
+    to->keys = ssi_arena_take(arena, layer_rows, key_bytes);
+    to->values = ssi_arena_take(arena, layer_rows, key_bytes);
+    to->key_gradient = ssi_arena_take(arena, layer_rows, key_bytes);
+    to->value_gradient = ssi_arena_take(arena, layer_rows, key_bytes);
+    to->own_key_gradient = ssi_arena_take(arena, rows, key_bytes);
+    to->own_value_gradient = ssi_arena_take(arena, rows, key_bytes);
+    to->entries = ssi_arena_take(arena, rows, row_bytes);
+    to->entry_gradient = ssi_arena_take(arena, rows, row_bytes);
+}
+
+ssi_train_main_pass *ssi_train_main_layout(const ssi_train_main *main,
+                                           const ssi_train_capacity *most, uint32_t sequences,
+                                           ssi_arena *arena)
+{
+    const ssi_hyper *hyper = &main->model->hyper;
+    size_t rows = most->rows, pairs = hyper->rope_length / 2;
+    size_t row_bytes = hyper->embedding_length * sizeof(float);
+    ssi_train_main_pass counted, *pass = ssi_arena_take(arena, 1, sizeof *pass);
+    ssi_train_main_pass *to = pass ? pass : &counted;
+    *to = (ssi_train_main_pass){0};
+    to->saved = ssi_arena_take(arena, hyper->layer_count, sizeof *to->saved);
+    for (uint32_t layer = 0; layer < hyper->layer_count; layer++) {
+        ssi_train_saved *saved = ssi_train_saved_layout(hyper, most, arena);
+        if (to->saved)
+            to->saved[layer] = saved;
+    }
+    to->scratch = ssi_train_scratch_layout(hyper, most, find_rank(main), arena);
+    to->spans = ssi_arena_take(arena, sequences, sizeof *to->spans);
+    to->group_begin = ssi_arena_take(arena, rows, sizeof *to->group_begin);
+    to->cosines = ssi_arena_take(arena, rows * pairs, sizeof(float));
+    to->sines = ssi_arena_take(arena, rows * pairs, sizeof(float));
+    to->hidden = ssi_arena_take(arena, rows, row_bytes);
+    to->gradient = ssi_arena_take(arena, rows, row_bytes);
+    to->judged = ssi_arena_take(arena, rows, row_bytes);
+    to->states = ssi_arena_take(arena, rows, row_bytes);
+    to->state_gradient = ssi_arena_take(arena, rows, row_bytes);
+    to->targets = ssi_arena_take(arena, rows, sizeof *to->targets);
+    to->weights = ssi_arena_take(arena, rows, sizeof(float));
+    to->loss = ssi_arena_take(arena, rows, sizeof(float));
+    to->right = ssi_arena_take(arena, rows, 1);
+    to->logits =
+        ssi_arena_take(arena, ssi_train_loss_rows(), hyper->vocabulary_size * sizeof(float));
+    if (main->streams)
+        layout_joint(to, main, rows, sequences, arena);
+    return pass;
+}
+
+/* Rows of the sequences one after another: every token but the last is an input. */
+static void place_rows(const ss_model *model, ssi_train_main_pass *pass,
+                       const ssi_train_sequence *sequences, uint32_t sequence_count)
+{
+    size_t d = model->hyper.embedding_length, pairs = model->hyper.rope_length / 2;
+    uint32_t row = 0;
+    for (uint32_t i = 0; i < sequence_count; i++) {
+        uint32_t begin = row, end = row + sequences[i].token_count - 1;
+        pass->spans[i] = (ssi_train_span){.row_begin = begin, .row_end = end};
+        for (; row < end; row++) {
+            uint32_t position = row - begin;
+            pass->group_begin[row] = begin;
+            ssi_type_get(model->embedding.type)
+                ->unpack_row(&model->embedding, (uint32_t)sequences[i].tokens[position],
+                             pass->hidden + row * d);
+            for (size_t k = 0; k < pairs; k++) {
+                float *sine = &pass->sines[row * pairs + k];
+                float *cosine = &pass->cosines[row * pairs + k];
+                ssi_sincosf(position * model->rope_frequency[k], sine, cosine);
+                *sine *= model->hyper.rope_magnitude;
+                *cosine *= model->hyper.rope_magnitude;
+            }
+        }
+    }
+    pass->rows = (ssi_train_rows){
+        .row_count = row,
+        .span_count = sequence_count,
+        .spans = pass->spans,
+        .group_begin = pass->group_begin,
+        .cosines = pass->cosines,
+        .sines = pass->sines,
+    };
+}
+
+/* The layer's keys and values as the streams read them: [row][kv_head] becomes [kv_head][row]. */
+static void keep_keys(const ssi_train_main *main, const ssi_train_main_pass *pass,
+                      uint32_t msa_layer, const ssi_train_saved *saved)
+{
+    const ssi_hyper *hyper = &main->model->hyper;
+    size_t heads = hyper->head_count_kv, length = hyper->head_length;
+    const float *keys = ssi_train_saved_keys(saved), *values = ssi_train_saved_values(saved);
+    for (uint32_t i = 0; i < pass->rows.span_count; i++) {
+        const ssi_train_span *span = &pass->spans[i];
+        size_t count = span->row_end - span->row_begin;
+        size_t to =
+            (span->row_begin * main->streams->msa_layer_count + msa_layer * count) * heads;
+        for (size_t head = 0; head < heads; head++)
+            for (size_t row = 0; row < count; row++) {
+                size_t target = (to + head * count + row) * length;
+                size_t source = ((span->row_begin + row) * heads + head) * length;
+                memcpy(pass->keys + target, keys + source, length * sizeof(float));
+                memcpy(pass->values + target, values + source, length * sizeof(float));
+            }
+    }
+}
+
+/* What the streams found for this layer's keys or values, as the layer's backward reads it. */
+static void collect(const ssi_train_main *main, const ssi_train_main_pass *pass,
+                    uint32_t msa_layer, const float *found, float *own)
+{
+    const ssi_hyper *hyper = &main->model->hyper;
+    size_t heads = hyper->head_count_kv, length = hyper->head_length;
+    for (uint32_t i = 0; i < pass->rows.span_count; i++) {
+        const ssi_train_span *span = &pass->spans[i];
+        size_t count = span->row_end - span->row_begin;
+        size_t from =
+            (span->row_begin * main->streams->msa_layer_count + msa_layer * count) * heads;
+        for (size_t head = 0; head < heads; head++)
+            memcpy(own + (head * pass->rows.row_count + span->row_begin) * length,
+                   found + (from + head * count) * length, count * length * sizeof(float));
+    }
+}
+
+static void forward(ssi_train_math *math, const ssi_train_main *main, ssi_train_main_pass *pass)
+{
+    const ssi_hyper *hyper = &main->model->hyper;
+    uint32_t streamed = main->streams ? main->streams->msa_layer_count : 0;
+    uint32_t entry = hyper->layer_count - streamed;
+    for (uint32_t layer = 0; layer < hyper->layer_count; layer++) {
+        if (streamed > 0 && layer == entry)
+            memcpy(pass->entries, pass->hidden,
+                   (size_t)pass->rows.row_count * hyper->embedding_length * sizeof(float));
+        ssi_train_layer_forward(math, hyper, &main->layers[layer], &pass->rows,
+                                pass->saved[layer], pass->scratch, pass->hidden);
+        if (layer >= entry)
+            keep_keys(main, pass, layer - entry, pass->saved[layer]);
+    }
+}
+
+static void run_streams(ssi_train_math *math, const ssi_train_main *main,
+                        ssi_train_main_pass *pass, const ssi_train_sequence *sequences,
+                        uint32_t sequence_count, float gradient_scale, bool backward,
+                        ssi_train_sums *sums)
+{
+    const ssi_hyper *hyper = &main->model->hyper;
+    size_t key_row = (size_t)hyper->head_count_kv * hyper->head_length,
+           d = hyper->embedding_length;
+    size_t layer_rows = (size_t)pass->rows.row_count * main->streams->msa_layer_count;
+    if (backward) {
+        memset(pass->key_gradient, 0, layer_rows * key_row * sizeof(float));
+        memset(pass->value_gradient, 0, layer_rows * key_row * sizeof(float));
+        memset(pass->entry_gradient, 0, pass->rows.row_count * d * sizeof(float));
+    }
+    for (uint32_t i = 0; i < sequence_count; i++) {
+        const ssi_train_sequence *sequence = &sequences[i];
+        size_t keys = pass->spans[i].row_begin * main->streams->msa_layer_count * key_row;
+        size_t entry = (pass->spans[i].row_begin + sequence->prompt_count - 1) * d;
+        pass->contexts[i] = (ssi_train_context){
+            .tokens = sequence->tokens,
+            .token_count = sequence->token_count,
+            .first_anchor = sequence->prompt_count - 1,
+            .anchor_count = sequence->token_count - sequence->prompt_count,
+            .key_count = sequence->token_count - 1,
+            .keys = pass->keys + keys,
+            .values = pass->values + keys,
+            .key_gradient = backward ? pass->key_gradient + keys : NULL,
+            .value_gradient = backward ? pass->value_gradient + keys : NULL,
+            .entries = pass->entries + entry,
+            .entry_gradient = backward ? pass->entry_gradient + entry : NULL,
+        };
+    }
+    ssi_train_streams_run(math, main->streams, main->streams_pass, pass->contexts,
+                          sequence_count, gradient_scale, backward, sums);
+}
+
+/* Copies the judged rows of all sequences out of [row][d], or back into it. */
+static void move_judged(const ssi_train_main_pass *pass, const ssi_train_sequence *sequences,
+                        size_t d, float *rows, float *judged, bool back)
+{
+    size_t at = 0;
+    for (uint32_t i = 0; i < pass->rows.span_count; i++) {
+        size_t count = sequences[i].token_count - sequences[i].prompt_count;
+        float *first = rows + (pass->spans[i].row_begin + sequences[i].prompt_count - 1) * d;
+        memcpy(back ? first : judged + at, back ? judged + at : first,
+               count * d * sizeof(float));
+        at += count * d;
+    }
+}
+
+static void judge(ssi_train_math *math, const ssi_train_main *main, ssi_train_main_pass *pass,
+                  const ssi_train_sequence *sequences, float gradient_scale, bool backward,
+                  ssi_train_sums *sums)
+{
+    const ss_model *model = main->model;
+    uint32_t count = 0, d = model->hyper.embedding_length;
+    for (uint32_t i = 0; i < pass->rows.span_count; i++)
+        for (uint32_t at = sequences[i].prompt_count; at < sequences[i].token_count; at++) {
+            pass->targets[count] = sequences[i].tokens[at];
+            pass->weights[count++] = main->loss_weight * gradient_scale;
+        }
+    ssi_train_loss loss = {
+        .head = main->head,
+        .count = model->hyper.vocabulary_size,
+        .columns = d,
+        .row_count = count,
+        .states = pass->states,
+        .targets = pass->targets,
+        .weights = pass->weights,
+        .logits = pass->logits,
+        .loss = pass->loss,
+        .right = pass->right,
+        .state_gradient = backward ? pass->state_gradient : NULL,
+    };
+    pass->judged_count = count;
+    move_judged(pass, sequences, d, pass->hidden, pass->judged, false);
+    ssi_train_norm(math, &model->hyper, model->output_norm, pass->judged, count, pass->states);
+    ssi_train_loss_run(math, &loss);
+    for (uint32_t i = 0; i < count; i++) {
+        sums->main_loss += (double)pass->loss[i];
+        sums->main_rows++;
+        sums->main_right += pass->right[i];
+    }
+}
+
+static void backward_pass(ssi_train_math *math, const ssi_train_main *main,
+                          ssi_train_main_pass *pass, const ssi_train_sequence *sequences)
+{
+    const ssi_hyper *hyper = &main->model->hyper;
+    size_t d = hyper->embedding_length, numbers = pass->rows.row_count * d;
+    uint32_t streamed = main->streams ? main->streams->msa_layer_count : 0;
+    uint32_t entry = hyper->layer_count - streamed;
+    memset(pass->gradient, 0, numbers * sizeof(float));
+    ssi_train_norm_backward(math, hyper, main->model->output_norm, pass->judged,
+                            pass->state_gradient, pass->judged_count, false, pass->states);
+    move_judged(pass, sequences, d, pass->gradient, pass->states, true);
+    for (uint32_t layer = hyper->layer_count; layer-- > 0;) {
+        bool found = layer >= entry;
+        if (found) {
+            collect(main, pass, layer - entry, pass->key_gradient, pass->own_key_gradient);
+            collect(main, pass, layer - entry, pass->value_gradient, pass->own_value_gradient);
+        }
+        ssi_train_layer_backward(math, hyper, &main->layers[layer], &pass->rows,
+                                 pass->saved[layer], pass->scratch,
+                                 found ? pass->own_key_gradient : NULL,
+                                 found ? pass->own_value_gradient : NULL, pass->gradient);
+        for (size_t i = 0; streamed > 0 && layer == entry && i < numbers; i++)
+            pass->gradient[i] += pass->entry_gradient[i];
+    }
+}
+
+void ssi_train_main_run(ssi_train_math *math, const ssi_train_main *main,
+                        ssi_train_main_pass *pass, const ssi_train_sequence *sequences,
+                        uint32_t sequence_count, float gradient_scale, bool backward,
+                        ssi_train_sums *sums)
+{
+    place_rows(main->model, pass, sequences, sequence_count);
+    forward(math, main, pass);
+    judge(math, main, pass, sequences, gradient_scale, backward, sums);
+    if (main->streams)
+        run_streams(math, main, pass, sequences, sequence_count, gradient_scale, backward,
+                    sums);
+    if (backward)
+        backward_pass(math, main, pass, sequences);
+}

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The trainer's passes on a small real model: their gradients against torch's, which
+ * tools/reference/train_torch.py computed in binary64 from the method's formulas; against
+ * differences of their own losses; and their forward half against the engine that decodes. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gguf/gguf.h"
+#include "session/session_state.h"
+#include "support/adapter_file.h"
+#include "train_bench.h"
+
+#define VECTORS "tests/data/train_vectors.gguf"
+/* Binary32 sums of up to a few hundred terms, through five layers and back: 2^-24 grows to some
+ * 1e-6 of a tensor's norm; ten times that is allowed. */
+#define GRADIENT_BOUND 2e-5
+
+typedef struct vectors {
+    ssi_source source;
+    ssi_gguf gguf;
+} vectors;
+
+static vectors *open_vectors(void)
+{
+    vectors *stored = calloc(1, sizeof *stored);
+    ssi_memory memory = ssi_memory_from(NULL);
+    ss_error error = {.struct_size = sizeof error};
+    if (ssi_source_open(&stored->source, VECTORS, &error) != SS_OK ||
+        ssi_gguf_open(&stored->gguf, &stored->source, &memory, &error) != SS_OK)
+        fail_msg("%s: %s", VECTORS, error.message);
+    return stored;
+}
+
+static void close_vectors(vectors *stored)
+{
+    ssi_gguf_close(&stored->gguf);
+    ssi_source_close(&stored->source);
+    free(stored);
+}
+
+static float *load(const vectors *stored, const char *group, const char *name, size_t count)
+{
+    char whole[64];
+    snprintf(whole, sizeof whole, "%s.%s", group, name);
+    const ssi_gguf_tensor *tensor = ssi_gguf_find_tensor(&stored->gguf, whole);
+    float *numbers = calloc(count, sizeof *numbers);
+    assert_non_null(tensor);
+    assert_int_equal(tensor->elements, count);
+    assert_int_equal(ssi_source_read(&stored->source, tensor->offset, numbers,
+                                     count * sizeof *numbers, NULL),
+                     SS_OK);
+    return numbers;
+}
+
+/* ‖got − want‖ / ‖want‖ */
+static double distance(const float *got, const float *want, size_t count)
+{
+    double apart = 0, size = 0;
+    for (size_t i = 0; i < count; i++) {
+        double difference = (double)got[i] - (double)want[i];
+        apart += difference * difference;
+        size += (double)want[i] * (double)want[i];
+    }
+    return sqrt(apart / size);
+}
+
+static void expect_near(const train_bench *bench, const float *got, const float *want,
+                        double bound, const char *what)
+{
+    double worst = 0;
+    for (uint32_t i = 0; i < bench->parameters.count; i++) {
+        const ssi_parameter *item = &bench->items[i];
+        double apart = distance(got + item->offset, want + item->offset,
+                                (size_t)item->rows * item->columns);
+        worst = apart > worst ? apart : worst;
+        if (!(apart <= bound))
+            fail_msg("%s, %s: %s is %g of its norm away", bench->is->name, what, item->name,
+                     apart);
+    }
+    if (getenv("SS_SHOW"))
+        print_message("%s, %s: at most %.2g of a tensor's norm\n", bench->is->name, what,
+                      worst);
+}
+
+static void gradients_are_those_of_torch(void **state)
+{
+    (void)state;
+    vectors *stored = open_vectors();
+    for (uint32_t i = 0; i < BENCH_CASES; i++) {
+        train_bench *bench = bench_create(&bench_cases[i], SS_CPU_AUTO, 2, 16);
+        size_t count = bench->parameters.value_count;
+        float *want = load(stored, bench->is->name, "gradient", count);
+        float *sums = load(stored, bench->is->name, "sums", 1 + BENCH_STREAMS);
+        ssi_train_sums got = bench_run(bench, BENCH_GRADIENT_SCALE, true);
+        assert_true(fabs(got.main_loss - (double)sums[0]) <= 1e-6 * (double)sums[0]);
+        for (uint32_t j = 0; j < BENCH_STREAMS; j++)
+            assert_true(fabs(got.stream_loss[j] - (double)sums[1 + j]) <=
+                        1e-6 * (double)sums[1 + j]);
+        expect_near(bench, bench->gradients, want, GRADIENT_BOUND, "torch");
+        free(want);
+        free(sums);
+        bench_free(bench);
+    }
+    close_vectors(stored);
+}
+
+/* Along its own gradient the loss climbs by the gradient's norm. */
+static void losses_climb_as_gradients_say(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < BENCH_CASES; i++) {
+        train_bench *bench = bench_create(&bench_cases[i], SS_CPU_AUTO, 2, 64);
+        size_t count = bench->parameters.value_count;
+        float *start = calloc(count, sizeof *start);
+        double norm, loss[2];
+        bench_run(bench, 1, true);
+        memcpy(start, bench->values, count * sizeof *start);
+        norm = ssi_optimiser_norm(&bench->parameters, SS_STAGE_STREAMS);
+        for (int side = 0; side < 2; side++) {
+            for (size_t n = 0; n < count; n++)
+                bench->values[n] =
+                    start[n] + (float)((side ? 0x1p-9 : -0x1p-9) / norm) * bench->gradients[n];
+            bench_merge(bench);
+            ssi_train_sums sums = bench_run(bench, 1, false);
+            loss[side] = bench_loss(bench, &sums);
+        }
+        double slope = (loss[1] - loss[0]) / 0x1p-8;
+        if (getenv("SS_SHOW"))
+            print_message("%s: slope %g, norm %g\n", bench->is->name, slope, norm);
+        if (!(fabs(slope - norm) <= 0.01 * norm))
+            fail_msg("%s: slope %g, gradient's norm %g", bench->is->name, slope, norm);
+        free(start);
+        bench_free(bench);
+    }
+}
+
+static void expect_near_sums(const ssi_train_sums *got, const ssi_train_sums *want)
+{
+    assert_true(fabs(got->main_loss - want->main_loss) <= 1e-6 * want->main_loss);
+    for (uint32_t j = 0; j < BENCH_STREAMS; j++)
+        assert_true(fabs(got->stream_loss[j] - want->stream_loss[j]) <=
+                    1e-6 * want->stream_loss[j]);
+    assert_memory_equal(got->stream_rows, want->stream_rows, sizeof want->stream_rows);
+    assert_memory_equal(got->stream_right, want->stream_right, sizeof want->stream_right);
+    assert_int_equal(got->main_rows, want->main_rows);
+    assert_int_equal(got->main_right, want->main_right);
+}
+
+/* Segments of one anchor, of some, of all: the order of sums (over rows; over the keys in a block of
+ * rows) is all that differs. */
+static void segments_change_roundings_alone(void **state)
+{
+    (void)state;
+    static const uint32_t rows[] = {BENCH_STREAMS, 7, 16};
+    for (uint32_t i = 0; i < BENCH_CASES; i++) {
+        train_bench *whole = bench_create(&bench_cases[i], SS_CPU_AUTO, 2, 64);
+        ssi_train_sums want = bench_run(whole, BENCH_GRADIENT_SCALE, true);
+        for (uint32_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+            train_bench *cut = bench_create(&bench_cases[i], SS_CPU_AUTO, 2, rows[k]);
+            ssi_train_sums got = bench_run(cut, BENCH_GRADIENT_SCALE, true);
+            expect_near_sums(&got, &want);
+            expect_near(cut, cut->gradients, whole->gradients, GRADIENT_BOUND, "segments");
+            bench_free(cut);
+        }
+        bench_free(whole);
+    }
+}
+
+static void threads_change_no_bit(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < BENCH_CASES; i++) {
+        train_bench *alone = bench_create(&bench_cases[i], SS_CPU_AUTO, 1, 16);
+        train_bench *three = bench_create(&bench_cases[i], SS_CPU_AUTO, 3, 16);
+        ssi_train_sums want = bench_run(alone, BENCH_GRADIENT_SCALE, true);
+        ssi_train_sums got = bench_run(three, BENCH_GRADIENT_SCALE, true);
+        assert_memory_equal(&got, &want, sizeof got);
+        assert_memory_equal(three->gradients, alone->gradients, sizeof alone->gradients);
+        bench_free(alone);
+        bench_free(three);
+    }
+}
+
+static void evaluation_touches_no_gradient(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < BENCH_CASES; i++) {
+        train_bench *bench = bench_create(&bench_cases[i], SS_CPU_AUTO, 2, 16);
+        static float before[BENCH_VALUES];
+        for (size_t n = 0; n < BENCH_VALUES; n++)
+            before[n] = bench->gradients[n] = (float)n;
+        ssi_train_sums evaluated = bench_run(bench, BENCH_GRADIENT_SCALE, false);
+        assert_memory_equal(bench->gradients, before, sizeof before);
+        ssi_train_sums trained = bench_run(bench, BENCH_GRADIENT_SCALE, true);
+        assert_memory_equal(&evaluated, &trained, sizeof trained);
+        assert_memory_not_equal(bench->gradients, before, sizeof before);
+        bench_free(bench);
+    }
+}
+
+/* Gradients add up; what is frozen has none, and is none the less gone through. */
+static void gradients_add_up_and_the_frozen_have_none(void **state)
+{
+    (void)state;
+    train_bench *twice = bench_create(&bench_cases[0], SS_CPU_AUTO, 1, 16);
+    train_bench *frozen = bench_create(&bench_cases[0], SS_CPU_AUTO, 1, 16);
+    size_t count = twice->parameters.value_count;
+    float *once = calloc(count, sizeof *once);
+    bench_run(twice, BENCH_GRADIENT_SCALE, true);
+    memcpy(once, twice->gradients, count * sizeof *once);
+    bench_run(twice, BENCH_GRADIENT_SCALE, true);
+    for (size_t i = 0; i < count; i++)
+        once[i] *= 2;
+    expect_near(twice, twice->gradients, once, 1e-6, "twice");
+
+    ssi_train_streams *streams = &frozen->streams;
+    ssi_trained *kept = &streams->init.a; /* the farthest from the loss */
+    ssi_trained *others[] = {&streams->embedding, &streams->root_gain, &streams->init.b,
+                             &streams->root.a,    &streams->root.b,    &streams->parent.a,
+                             &streams->parent.b};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        others[i]->gradient = NULL;
+    for (uint32_t layer = 0; layer < BENCH_MSA; layer++)
+        for (uint32_t map = 0; map < SSI_LINEAR_COUNT; map++) {
+            ssi_trained_pair *pair =
+                &frozen->stream_layers[layer].maps[map].pairs[SSI_LORA_STREAM];
+            pair->a.gradient = pair->b.gradient = NULL;
+        }
+    bench_run(frozen, 2 * BENCH_GRADIENT_SCALE, true);
+    for (size_t i = 0; i < count; i++) {
+        const float *at = &frozen->gradients[i];
+        if (at < kept->gradient || at >= kept->gradient + BENCH_RANK * 64)
+            assert_true(*at == 0);
+        else
+            assert_true(fabsf(*at - once[i]) <= 1e-5f);
+    }
+    free(once);
+    bench_free(twice);
+    bench_free(frozen);
+}
+
+/* Five steps of AdamW on the case `streams`. Where a gradient is next to nothing its rounding decides
+ * the direction of a whole step, so the bound is on the way gone, all tensors together. */
+static void five_steps_end_where_those_of_torch_do(void **state)
+{
+    (void)state;
+    vectors *stored = open_vectors();
+    train_bench *bench = bench_create(&bench_cases[0], SS_CPU_AUTO, 2, 16);
+    size_t count = bench->parameters.value_count;
+    float *want = load(stored, "adamw", "streams", count);
+    float *start = calloc(count, sizeof *start);
+    const ssi_optimiser adam = {.peak_rate = 0x1p-7f,
+                                .warmup_steps = 2,
+                                .steps = 5,
+                                .weight_decay = 0.0625f,
+                                .gradient_limit = 1};
+    memcpy(start, bench->values, count * sizeof *start);
+    for (uint32_t step = 1; step <= 5; step++) {
+        ssi_optimiser_clear(&bench->parameters, SS_STAGE_STREAMS);
+        bench_run(bench, 256 * BENCH_GRADIENT_SCALE, true);
+        double norm = ssi_optimiser_norm(&bench->parameters, SS_STAGE_STREAMS);
+        assert_true(norm > 1); /* clipped */
+        ssi_optimiser_update(&adam, &bench->parameters, SS_STAGE_STREAMS, step, norm);
+        bench_merge(bench);
+    }
+    double apart = 0, way = 0;
+    for (size_t i = 0; i < count; i++) {
+        double difference = (double)bench->values[i] - (double)want[i];
+        double moved = (double)want[i] - (double)start[i];
+        apart += difference * difference;
+        way += moved * moved;
+    }
+    if (getenv("SS_SHOW"))
+        print_message("five steps: %.2g of the way\n", sqrt(apart / way));
+    assert_true(sqrt(apart / way) <= 2e-3);
+    free(want);
+    free(start);
+    bench_free(bench);
+    close_vectors(stored);
+}
+
+/* The optimiser alone, on gradients of a formula: first clipped, then ever smaller. */
+static void adamw_is_that_of_torch(void **state)
+{
+    (void)state;
+    enum { COUNT = 256 };
+    vectors *stored = open_vectors();
+    float *want = load(stored, "adamw", "synthetic", COUNT);
+    float values[COUNT], gradients[COUNT], first[COUNT] = {0}, second[COUNT] = {0};
+    ssi_parameter items[2] = {
+        {.name = "decays", .rows = 1, .columns = COUNT / 2, .decays = true, .rate = 1},
+        {.name = "stays", .rows = 1, .columns = COUNT / 2, .offset = COUNT / 2, .rate = 1},
+    };
+    ssi_parameters parameters = {2, COUNT, items, values, gradients, first, second};
+    const ssi_optimiser adam = {.peak_rate = 0x1p-7f,
+                                .warmup_steps = 2,
+                                .steps = 5,
+                                .weight_decay = 0.0625f,
+                                .gradient_limit = 1};
+    items[0].stage = items[1].stage = SS_STAGE_STREAMS;
+    for (uint32_t i = 0; i < COUNT; i++)
+        values[i] = bench_unit(i);
+    for (uint32_t step = 1; step <= 5; step++) {
+        for (uint32_t i = 0; i < COUNT; i++)
+            gradients[i] = ldexpf(bench_unit(1000ull * step + i), 1 - 3 * (int)(step - 1));
+        ssi_optimiser_update(&adam, &parameters, SS_STAGE_STREAMS, step,
+                             ssi_optimiser_norm(&parameters, SS_STAGE_STREAMS));
+    }
+    for (uint32_t i = 0; i < COUNT; i++)
+        if (!(fabsf(values[i] - want[i]) <= 1e-6f))
+            fail_msg("value %u: %.9g, torch has %.9g", i, (double)values[i], (double)want[i]);
+    free(want);
+    close_vectors(stored);
+}
+
+/* ── against the engine that decodes ── */
+
+static float *unpack(train_bench *bench, const ssi_matrix *matrix)
+{
+    float *values = bench_floats(bench, (size_t)matrix->rows * matrix->columns);
+    float whole[256]; /* of blocks */
+    for (uint32_t row = 0; row < matrix->rows; row++) {
+        ssi_type_get(matrix->type)->unpack_row(matrix, row, whole);
+        memcpy(values + (size_t)row * matrix->columns, whole, matrix->columns * sizeof *whole);
+    }
+    return values;
+}
+
+static ssi_trained_pair pair_of(train_bench *bench, const ssi_low_rank *low)
+{
+    ssi_trained_pair pair = {.rank = low->rank, .scale = 1};
+    if (low->rank > 0) {
+        pair.a.values = unpack(bench, &low->a);
+        pair.b.values = unpack(bench, &low->b);
+    }
+    return pair;
+}
+
+/* The very numbers the engine computes with; alpha / rank is in B. */
+static ssi_trained_pair lora_of(train_bench *bench, const ssi_lora *lora)
+{
+    const ssi_lora_b *b = &lora->b;
+    uint32_t quads = (b->rank + 3) / 4;
+    ssi_trained_pair pair = {.rank = b->rank, .scale = 1};
+    pair.a.values = unpack(bench, &lora->a);
+    pair.b.values = bench_floats(bench, (size_t)b->rows * b->rank);
+    for (uint32_t row = 0; row < b->rows; row++)
+        for (uint32_t i = 0; i < b->rank; i++) {
+            size_t group = row / 16, lane = row % 16;
+            int quant = b->quants[((group * quads + i / 4) * 16 + lane) * 4 + i % 4] - 128;
+            pair.b.values[(size_t)row * b->rank + i] = (float)quant * b->scales[row];
+        }
+    return pair;
+}
+
+static void set_loras(train_bench *bench, ssi_train_layer *layer, uint32_t kind,
+                      const ssi_lora *loras)
+{
+    for (uint32_t map = 0; map < SSI_LINEAR_COUNT; map++)
+        layer->maps[map].pairs[kind] =
+            loras ? lora_of(bench, &loras[map]) : (ssi_trained_pair){.rank = 0};
+}
+
+/* The bench with the adapter's numbers in place of its own, and the whole vocabulary. */
+static train_bench *bench_of(const ss_adapter *adapter)
+{
+    train_bench *bench = bench_create(&bench_cases[0], SS_CPU_AUTO, 1, 16);
+    ssi_train_streams *streams = &bench->streams;
+    assert_int_equal(adapter->embedding_stride, bench->model->hyper.embedding_length);
+    for (uint32_t layer = 0; layer < BENCH_LAYERS; layer++) {
+        const ssi_lora *loras = adapter->main_lora;
+        loras = loras ? loras + layer * SSI_LINEAR_COUNT : NULL;
+        set_loras(bench, &bench->main_layers[layer], SSI_LORA_MAIN, loras);
+        if (layer >= BENCH_LAYERS - BENCH_MSA)
+            set_loras(bench, &bench->stream_layers[layer + BENCH_MSA - BENCH_LAYERS],
+                      SSI_LORA_MAIN, loras);
+    }
+    for (uint32_t layer = 0; layer < BENCH_MSA; layer++) {
+        const ssi_lora *loras = adapter->stream_lora;
+        set_loras(bench, &bench->stream_layers[layer], SSI_LORA_STREAM,
+                  loras ? loras + layer * SSI_LINEAR_COUNT : NULL);
+    }
+    bench_merge(bench);
+    streams->stream_init = adapter->stream_init;
+    streams->rotation_step = adapter->rotation_step;
+    streams->embedding = (ssi_trained){(float *)(uintptr_t)adapter->stream_embedding, NULL};
+    streams->root_gain = (ssi_trained){(float *)(uintptr_t)adapter->root_gain, NULL};
+    streams->init = pair_of(bench, &adapter->init);
+    streams->root = pair_of(bench, &adapter->root);
+    streams->parent = (ssi_trained_pair){.rank = 0};
+    streams->draft_head = bench->main.head;
+    streams->draft_count = bench->model->hyper.vocabulary_size;
+    streams->draft_of_token = NULL;
+    streams->teacher_weight = 0;
+    bench_lay_out(bench, 16);
+    bench_run_context(bench, 0);
+    return bench;
+}
+
+/* Log probability of `token` by logits. */
+static double log_probability(const float *logits, uint32_t count, uint32_t token)
+{
+    double sum = 0, largest = -INFINITY;
+    for (uint32_t i = 0; i < count; i++)
+        largest = (double)logits[i] > largest ? (double)logits[i] : largest;
+    for (uint32_t i = 0; i < count; i++)
+        sum += exp((double)logits[i] - largest);
+    return (double)logits[token] - largest - log(sum);
+}
+
+/* Largest difference of any token's log probability by any stream, after some tokens. Without a
+ * parent term streams depend on nothing behind the root, so every token can stand there. */
+static double compare_streams(train_bench *bench, ss_session *session, uint32_t position)
+{
+    const ssi_streams *engine = &session->work.streams;
+    uint32_t vocabulary = bench->model->hyper.vocabulary_size;
+    int32_t *tokens = bench->tokens[0];
+    ssi_train_context context = bench->contexts[0];
+    double worst = 0;
+    size_t skipped = position - context.first_anchor;
+    context.entries += skipped * bench->model->hyper.embedding_length;
+    context.first_anchor = position;
+    context.anchor_count = 1;
+    context.token_count = position + 2 + BENCH_STREAMS;
+    prefill(session, tokens, position + 1);
+    ssi_step_defer(&session->work, tokens[position + 1]);
+    for (uint32_t token = 0; token < vocabulary; token++) {
+        ssi_train_sums sums = {0};
+        for (uint32_t j = 0; j < BENCH_STREAMS; j++)
+            tokens[position + 2 + j] = (int32_t)token;
+        ssi_train_streams_run(&bench->test->math, &bench->streams, bench->streams_pass,
+                              &context, 1, 1, false, &sums);
+        for (uint32_t j = 0; j < BENCH_STREAMS; j++) {
+            double apart = fabs(
+                -sums.stream_loss[j] -
+                log_probability(engine->logits + j * engine->logit_stride, vocabulary, token));
+            assert_int_equal(sums.stream_rows[j], 1);
+            worst = apart > worst ? apart : worst; /* NaN doesn't pass the caller */
+            if (!(apart < INFINITY))
+                return NAN;
+        }
+    }
+    return worst;
+}
+
+static void streams_are_those_of_the_engine(void **state)
+{
+    (void)state;
+    /* Float weights: what LoRA there is computes in 8 bits in the engine, all else in binary32. */
+    static const struct {
+        const char *name;
+        adapter_recipe recipe;
+        double bound;
+    } adapters[] = {
+        {"terms",
+         {.deviation = 0.3f, .streams = 3, .msa_layers = 2, .init_rank = 2, .root_rank = 3},
+         1e-4},
+        {"value rotation",
+         {.deviation = 0.3f,
+          .streams = 3,
+          .msa_layers = 2,
+          .root_rank = 3,
+          .rotation_step = 0.7f},
+         1e-4},
+        {"LoRA",
+         {.deviation = 0.05f,
+          .streams = 3,
+          .msa_layers = 2,
+          .root_rank = 3,
+          .main_rank = 4,
+          .stream_rank = 4},
+         0.05},
+    };
+    for (size_t i = 0; i < sizeof adapters / sizeof adapters[0]; i++) {
+        ss_model *model = open_model();
+        ss_adapter *adapter = load_recipe(model, &adapters[i].recipe);
+        ss_session_params params = small_params();
+        params.kv_type = SS_KV_F32;
+        ss_session *session = open_session_with(model, &params);
+        train_bench *bench = bench_of(adapter);
+        double worst = 0;
+        assert_int_equal(ssi_session_set_adapter(session, adapter, NULL), SS_OK);
+        for (uint32_t position = 16; position >= 6;
+             position -= 5) { /* overwrites what follows */
+            double apart = compare_streams(bench, session, position);
+            if (!(apart <= adapters[i].bound))
+                fail_msg("%s: a log probability is %g away", adapters[i].name, apart);
+            worst = apart > worst ? apart : worst;
+        }
+        if (getenv("SS_SHOW"))
+            print_message("%s: log probabilities at most %.2g away\n", adapters[i].name, worst);
+        ssi_session_free(session);
+        bench_free(bench);
+        ssi_adapter_free(adapter);
+        ssi_model_free(model);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_are_those_of_torch),
+        cmocka_unit_test(losses_climb_as_gradients_say),
+        cmocka_unit_test(segments_change_roundings_alone),
+        cmocka_unit_test(threads_change_no_bit),
+        cmocka_unit_test(evaluation_touches_no_gradient),
+        cmocka_unit_test(gradients_add_up_and_the_frozen_have_none),
+        cmocka_unit_test(five_steps_end_where_those_of_torch_do),
+        cmocka_unit_test(adamw_is_that_of_torch),
+        cmocka_unit_test(streams_are_those_of_the_engine),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
