@@ -16,8 +16,8 @@
 
 /* Memory and views of one stage. */
 typedef struct ssi_stage_memory {
-    void *block; /* NULL: none is set up */
-    size_t block_bytes;
+    void *weights, *passes; /* the allocations; NULL: no stage is set up */
+    size_t weight_bytes, pass_bytes;
     ss_train_stage stage;
     ssi_train_layer *main_layers;   /* [N]: stage MAIN */
     float *head;                    /* [V][d]: stage MAIN */

@@ -110,47 +110,58 @@ static void set_main(const ss_trainer *trainer, ssi_stage_memory *to)
                   trainer->alpha / (float)trainer->params.main_rank, true);
 }
 
-/* Runs twice (base/arena.h); what passes are laid out from is set up on the way. */
-static void layout(ss_trainer *trainer, ssi_stage_memory *to, ssi_arena *arena)
+/* Weights first: passes are laid out by what they see. Each layout runs twice (base/arena.h). */
+static void layout_weights(const ss_trainer *trainer, ssi_stage_memory *to, ssi_arena *arena)
 {
-    const ss_train_params *params = &trainer->params;
     const ssi_hyper *hyper = &trainer->model->hyper;
-    uint32_t longest = trainer->rows.longest, batch = params->batch_rows;
     bool main = needs(trainer, to->stage, SS_STAGE_MAIN);
     bool streams = needs(trainer, to->stage, SS_STAGE_STREAMS);
-    bool prune = needs(trainer, to->stage, SS_STAGE_PRUNE), frozen = !main;
     if (streams)
         to->stream_layers =
-            layout_layers(trainer, hyper->layer_count - params->msa_layer_count, arena);
-    if (streams || prune)
+            layout_layers(trainer, hyper->layer_count - trainer->params.msa_layer_count, arena);
+    if (streams || needs(trainer, to->stage, SS_STAGE_PRUNE))
         to->draft_head = layout_head(trainer, trainer->draft_count, arena);
+    if (main) {
+        to->main_layers = layout_layers(trainer, 0, arena);
+        to->head = layout_head(trainer, hyper->vocabulary_size, arena);
+    }
+}
+
+/* What the rows of a frozen main stream hand over, for a whole batch. */
+static void layout_states(const ss_trainer *trainer, ssi_stage_memory *to, ssi_arena *arena)
+{
+    const ss_train_params *params = &trainer->params;
+    bool teacher = to->stage == SS_STAGE_STREAMS && params->teacher_weight > 0;
+    ssi_train_states counted, *states;
+    to->contexts = ssi_arena_take(arena, params->batch_rows, sizeof *to->contexts);
+    to->states = states = ssi_arena_take(arena, params->batch_rows, sizeof *to->states);
+    for (uint32_t i = 0; i < params->batch_rows; i++)
+        ssi_train_states_layout(states ? &states[i] : &counted, &trainer->model->hyper,
+                                params->msa_layer_count, trainer->rows.longest, teacher, arena);
+}
+
+static void layout_passes(const ss_trainer *trainer, ssi_stage_memory *to, ssi_arena *arena)
+{
+    const ss_train_params *params = &trainer->params;
+    uint32_t longest = trainer->rows.longest;
     set_streams(trainer, to);
-    if (streams) {
+    if (to->stream_layers) {
         ssi_train_capacity most = {STREAM_ROWS, longest + params->stream_count};
         to->streams_pass = ssi_train_streams_layout(&to->streams, &most, arena);
     }
-    if (main) {
+    set_main(trainer, to);
+    if (to->main_layers) {
         to->main_rows = longest > MAIN_ROWS ? longest : MAIN_ROWS;
-        to->main_layers = layout_layers(trainer, 0, arena);
-        to->head = layout_head(trainer, hyper->vocabulary_size, arena);
-        set_main(trainer, to);
         ssi_train_capacity most = {to->main_rows, longest};
-        to->main_pass = ssi_train_main_layout(&to->main, &most, batch, arena);
-        to->sequences = ssi_arena_take(arena, batch, sizeof *to->sequences);
+        to->main_pass = ssi_train_main_layout(&to->main, &most, params->batch_rows, arena);
+        to->sequences = ssi_arena_take(arena, params->batch_rows, sizeof *to->sequences);
+    } else {
+        layout_states(trainer, to, arena);
     }
-    if (prune) {
+    if (to->stage == SS_STAGE_PRUNE) {
         to->prune = ssi_parameters_pair(&trainer->parameters, "specstream.prune.", 1, true);
         to->prune_pass =
             ssi_train_prune_layout(&to->streams, params->prune_rank, STREAM_ROWS, arena);
-    }
-    if (frozen) {
-        bool teacher = streams && params->teacher_weight > 0;
-        ssi_train_states counted, *states;
-        to->contexts = ssi_arena_take(arena, batch, sizeof *to->contexts);
-        to->states = states = ssi_arena_take(arena, batch, sizeof *to->states);
-        for (uint32_t i = 0; i < batch; i++)
-            ssi_train_states_layout(states ? &states[i] : &counted, hyper,
-                                    params->msa_layer_count, longest, teacher, arena);
     }
 }
 
@@ -184,28 +195,48 @@ static void unpack_head(const ss_trainer *trainer, const int32_t *tokens, uint32
 
 void ssi_trainer_leave_stage(ss_trainer *trainer)
 {
-    ssi_release(&trainer->memory, trainer->stage.block, trainer->stage.block_bytes);
-    trainer->stage = (ssi_stage_memory){0};
+    ssi_stage_memory *stage = &trainer->stage;
+    ssi_release(&trainer->memory, stage->weights, stage->weight_bytes);
+    ssi_release(&trainer->memory, stage->passes, stage->pass_bytes);
+    *stage = (ssi_stage_memory){0};
+}
+
+typedef void layout_function(const ss_trainer *trainer, ssi_stage_memory *to, ssi_arena *arena);
+
+/* Counts, takes the memory and hands it out. */
+static ss_status take(const ss_trainer *trainer, layout_function *layout, ssi_stage_memory *to,
+                      void **block, size_t *bytes, ss_error *error)
+{
+    ssi_stage_memory counted = *to;
+    ssi_arena arena = {NULL, 0, false};
+    layout(trainer, &counted, &arena);
+    *block = arena.overflow ? NULL : ssi_allocate(&trainer->memory, arena.used, SSI_ALIGN);
+    if (!*block)
+        return ssi_fail(error, SS_ERROR_MEMORY, "no memory for training: %zu bytes",
+                        arena.used);
+    *bytes = arena.used;
+    arena = (ssi_arena){*block, 0, false};
+    layout(trainer, to, &arena);
+    return SS_OK;
 }
 
 ss_status ssi_trainer_enter_stage(ss_trainer *trainer, ss_train_stage stage, ss_error *error)
 {
     ssi_stage_memory *to = &trainer->stage;
-    ssi_arena arena = {NULL, 0, false};
-    if (to->block && to->stage == stage)
+    ss_status status;
+    if (to->passes && to->stage == stage)
         return SS_OK;
     ssi_trainer_leave_stage(trainer);
     if (stage != SS_STAGE_MAIN) /* the main half is final: rows are run with it from here on */
         SSI_TRY(ssi_trainer_renew_engine(trainer, error));
-    ssi_stage_memory counted = {.stage = stage};
-    layout(trainer, &counted, &arena);
-    void *block = arena.overflow ? NULL : ssi_allocate(&trainer->memory, arena.used, SSI_ALIGN);
-    if (!block)
-        return ssi_fail(error, SS_ERROR_MEMORY, "no memory for training: %zu bytes",
-                        arena.used);
-    *to = (ssi_stage_memory){.stage = stage, .block = block, .block_bytes = arena.used};
-    arena = (ssi_arena){block, 0, false};
-    layout(trainer, to, &arena);
+    to->stage = stage;
+    if ((status = take(trainer, layout_weights, to, &to->weights, &to->weight_bytes, error)) !=
+            SS_OK ||
+        (status = take(trainer, layout_passes, to, &to->passes, &to->pass_bytes, error)) !=
+            SS_OK) {
+        ssi_trainer_leave_stage(trainer);
+        return status;
+    }
     unpack_head(trainer, trainer->draft_tokens, trainer->draft_count, to->draft_head);
     unpack_head(trainer, NULL, trainer->model->hyper.vocabulary_size, to->head);
     return SS_OK;

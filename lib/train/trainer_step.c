@@ -19,16 +19,17 @@ static void fill_report(const ss_trainer *trainer, const ssi_train_sums *sums,
     }
 }
 
-/* A loss beyond twice that of guessing blindly is no training any more. */
+/* A loss far beyond that of guessing blindly is no training any more: streams of a model that is very
+ * sure of itself begin at up to three times that. */
 static ss_status check_going(const ss_trainer *trainer, const ss_train_report *report,
                              ss_error *error)
 {
-    double blind = 2 * (double)ssi_logf((float)trainer->model->hyper.vocabulary_size);
+    double most = 4 * (double)ssi_logf((float)trainer->model->hyper.vocabulary_size);
     double worst = report->main_loss;
     for (uint32_t j = 0; j < trainer->params.stream_count; j++)
         if (!(report->stream_loss[j] <= worst)) /* NaN counts as worse */
             worst = report->stream_loss[j];
-    if (worst <= blind && report->gradient_norm < (double)INFINITY)
+    if (worst <= most && report->gradient_norm < (double)INFINITY)
         return SS_OK;
     return ssi_fail(error, SS_ERROR_NUMERIC,
                     "step %u: loss %g, gradient %g: training has diverged; try a lower rate",

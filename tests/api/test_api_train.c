@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Training through the public API, on the small model: what is refused, that a text anyone could
+ * guess is learnt to the last stream, and that a broken-off run ends like an unbroken one. */
+#include "api_test.h"
+
+#include <stdio.h>
+
+#define CHECKPOINT "build/test_api_train.checkpoint"
+#define ADAPTER "build/test_api_train.gguf"
+#define PERIOD 3
+#define ROW_TOKENS 40
+#define PROMPT_TOKENS 10
+
+static ss_error error;
+
+/* The sequence that begins with 1 and then goes round a few tokens, which depend on `row`. */
+static void make_row(uint32_t row, int32_t tokens[ROW_TOKENS])
+{
+    tokens[0] = 1;
+    for (uint32_t i = 1; i < ROW_TOKENS; i++)
+        tokens[i] = (int32_t)(270 + row % 4 * 20 + i % PERIOD * 5);
+}
+
+static ss_train_params small_params(void)
+{
+    ss_train_params params;
+    assert_int_equal(ss_train_params_init(&params, sizeof params), SS_OK);
+    params.msa_layer_count = 3;
+    params.stream_count = 4;
+    params.main_rank = 4;
+    params.stream_rank = 4;
+    params.root_rank = 4;
+    params.parent_rank = 4;
+    params.prune_rank = 2;
+    params.draft_vocabulary_size = 64;
+    params.batch_rows = 4;
+    params.thread_count = 2;
+    params.warmup_steps = 4;
+    params.steps[SS_STAGE_MAIN] = 3;
+    params.steps[SS_STAGE_STREAMS] = 4;
+    params.steps[SS_STAGE_PRUNE] = 2;
+    return params;
+}
+
+static ss_trainer *create(const ss_model *model, const ss_train_params *params)
+{
+    ss_trainer *trainer;
+    int32_t tokens[ROW_TOKENS];
+    accept(&error, ss_trainer_create(model, params, &trainer, &error));
+    for (uint32_t row = 0; row < 8; row++) {
+        make_row(row, tokens);
+        accept(&error, ss_trainer_add_row(trainer, tokens, ROW_TOKENS, PROMPT_TOKENS, &error));
+        accept(&error, ss_trainer_add_dev_prompt(trainer, tokens, PROMPT_TOKENS, &error));
+    }
+    return trainer;
+}
+
+/* Steps until `count` are made (0: all). */
+static ss_train_report train(ss_trainer *trainer, uint32_t count)
+{
+    ss_train_report report = {.struct_size = sizeof report};
+    do
+        accept(&error, ss_trainer_step(trainer, &report, &error));
+    while (!report.done && report.total_step != count);
+    return report;
+}
+
+static void *read_file(const char *path, size_t *bytes)
+{
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    fseek(file, 0, SEEK_END);
+    *bytes = (size_t)ftell(file);
+    rewind(file);
+    void *data = malloc(*bytes);
+    assert_int_equal(fread(data, 1, *bytes, file), *bytes);
+    fclose(file);
+    return data;
+}
+
+static void fields_out_of_range_are_named(void **state)
+{
+    (void)state;
+    ss_model *model = load_small(NULL);
+    ss_train_params params = small_params();
+    ss_trainer *trainer;
+    params.stream_count = 9;
+    refuse(SS_ERROR_ARGUMENT, "stream_count", &error,
+           ss_trainer_create(model, &params, &trainer, &error));
+    assert_null(trainer);
+    params = small_params();
+    params.rates[1] = -1;
+    refuse(SS_ERROR_ARGUMENT, "rates[1]", &error,
+           ss_trainer_create(model, &params, &trainer, &error));
+    params = small_params();
+    params.start = "build/no such adapter";
+    refuse(SS_ERROR_IO, "no such adapter", &error,
+           ss_trainer_create(model, &params, &trainer, &error));
+    ss_model_free(model);
+}
+
+static void rows_that_cannot_be_trained_on_are_refused(void **state)
+{
+    (void)state;
+    ss_model *model = load_small(NULL);
+    ss_train_params params = small_params();
+    ss_train_report report = {.struct_size = sizeof report};
+    ss_trainer *trainer;
+    int32_t tokens[ROW_TOKENS];
+    make_row(0, tokens);
+    params.row_tokens_max = 20;
+    accept(&error, ss_trainer_create(model, &params, &trainer, &error));
+    refuse(SS_ERROR_STATE, "no rows", &error, ss_trainer_step(trainer, &report, &error));
+    refuse(SS_ERROR_ARGUMENT, "at most 20", &error,
+           ss_trainer_add_row(trainer, tokens, 21, 5, &error));
+    refuse(SS_ERROR_ARGUMENT, "prompt of 0", &error,
+           ss_trainer_add_row(trainer, tokens, 20, 0, &error));
+    refuse(SS_ERROR_ARGUMENT, "prompt of 19", &error,
+           ss_trainer_add_row(trainer, tokens, 20, 19, &error));
+    tokens[3] = 512;
+    refuse(SS_ERROR_ARGUMENT, "token 3 is 512", &error,
+           ss_trainer_add_row(trainer, tokens, 20, 5, &error));
+    tokens[3] = 5;
+    accept(&error, ss_trainer_add_row(trainer, tokens, 20, 5, &error));
+    accept(&error, ss_trainer_begin(trainer, &error));
+    refuse(SS_ERROR_STATE, "begun", &error, ss_trainer_add_row(trainer, tokens, 20, 5, &error));
+    ss_trainer_free(trainer);
+    ss_model_free(model);
+}
+
+/* Method 9.7: a text of period 3 must train to acceptance 1 for all streams. */
+static void learn_period(ss_train_mode mode)
+{
+    ss_model *model = load_small(NULL);
+    ss_train_params params = small_params();
+    ss_train_evaluation evaluation = {.struct_size = sizeof evaluation};
+    params.mode = mode;
+    params.rates[SS_STAGE_MAIN] = 1e-2f;
+    params.rates[SS_STAGE_STREAMS] = 1e-2f;
+    params.steps[SS_STAGE_MAIN] = mode == SS_TRAIN_JOINT ? 200 : 80;
+    params.steps[SS_STAGE_STREAMS] = 120;
+    params.stream_weight = 1;
+    ss_trainer *trainer = create(model, &params);
+    ss_train_report report = train(trainer, 0);
+    assert_int_equal(report.stage, SS_STAGE_PRUNE);
+    assert_true(report.positions > 0);
+    accept(&error, ss_trainer_evaluate(trainer, 4, 30, 4, &evaluation, &error));
+    assert_int_equal(evaluation.prompts, 4);
+    if (!(evaluation.tokens_per_step > 4.5))
+        fail_msg("mode %d: %g tokens a step", mode, evaluation.tokens_per_step);
+    ss_trainer_free(trainer);
+    ss_model_free(model);
+}
+
+static void a_periodic_text_is_learnt_to_the_last_stream(void **state)
+{
+    (void)state;
+    learn_period(SS_TRAIN_SHARED);
+    learn_period(SS_TRAIN_JOINT);
+}
+
+static void lossless_training_leaves_the_tokens_alone(void **state)
+{
+    (void)state;
+    ss_model *model = load_small(NULL);
+    ss_train_params params = small_params();
+    ss_trainer *trainer = create(model, &params);
+    ss_train_report report = train(trainer, 0);
+    ss_adapter_info info = {.struct_size = sizeof info};
+    ss_adapter *adapter;
+    assert_int_equal(report.total_steps, 6); /* no main stage */
+    accept(&error, ss_trainer_write_adapter(trainer, ADAPTER, &error));
+    accept(&error, ss_adapter_load(model, ADAPTER, NULL, &adapter, &error));
+    accept(&error, ss_adapter_get_info(adapter, &info, &error));
+    assert_string_equal(info.mode, "lossless");
+    assert_int_equal(info.main_rank, 0);
+    assert_int_equal(info.stream_count, 4);
+    assert_int_equal(info.msa_layer_count, 3);
+    assert_int_equal(info.draft_vocabulary_size, 64);
+    ss_adapter_free(adapter);
+    ss_trainer_free(trainer);
+    ss_model_free(model);
+}
+
+/* Bit for bit: broken off after any step, resumed by another trainer. */
+static void a_resumed_run_ends_like_an_unbroken_one(void **state)
+{
+    (void)state;
+    ss_model *model = load_small(NULL);
+    ss_train_params params = small_params();
+    params.mode = SS_TRAIN_SHARED;
+    ss_trainer *trainer = create(model, &params);
+    size_t whole_bytes, bytes;
+    train(trainer, 0);
+    accept(&error, ss_trainer_save(trainer, CHECKPOINT, &error));
+    unsigned char *whole = read_file(CHECKPOINT, &whole_bytes);
+    ss_trainer_free(trainer);
+    for (uint32_t broken = 1; broken < 9; broken += 2) {
+        trainer = create(model, &params);
+        train(trainer, broken);
+        accept(&error, ss_trainer_save(trainer, CHECKPOINT, &error));
+        ss_trainer_free(trainer);
+        trainer = create(model, &params);
+        accept(&error, ss_trainer_resume(trainer, CHECKPOINT, &error));
+        train(trainer, 0);
+        accept(&error, ss_trainer_save(trainer, CHECKPOINT, &error));
+        ss_trainer_free(trainer);
+        unsigned char *resumed = read_file(CHECKPOINT, &bytes);
+        assert_int_equal(bytes, whole_bytes);
+        assert_memory_equal(resumed, whole, bytes);
+        free(resumed);
+    }
+    params.seed = 2;
+    trainer = create(model, &params);
+    refuse(SS_ERROR_MISMATCH, CHECKPOINT, &error,
+           ss_trainer_resume(trainer, CHECKPOINT, &error));
+    ss_trainer_free(trainer);
+    free(whole);
+    ss_model_free(model);
+}
+
+static void training_goes_on_from_an_adapter(void **state)
+{
+    (void)state;
+    ss_model *model = load_small(NULL);
+    ss_train_params params = small_params();
+    params.mode = SS_TRAIN_SHARED;
+    ss_trainer *trainer = create(model, &params);
+    size_t bytes, other_bytes;
+    train(trainer, 0);
+    accept(&error, ss_trainer_write_adapter(trainer, ADAPTER, &error));
+    ss_trainer_free(trainer);
+    unsigned char *written = read_file(ADAPTER, &bytes);
+    params.start = ADAPTER;
+    params.main_rank = 7; /* the file's own shape counts */
+    params.stream_count = 2;
+    trainer = create(model, &params);
+    accept(&error, ss_trainer_write_adapter(trainer, ADAPTER ".2", &error));
+    ss_trainer_free(trainer);
+    unsigned char *again = read_file(ADAPTER ".2", &other_bytes);
+    assert_int_equal(bytes, other_bytes);
+    assert_memory_equal(written, again, bytes);
+    free(written);
+    free(again);
+    params.mode = SS_TRAIN_LOSSLESS;
+    refuse(SS_ERROR_ARGUMENT, "main half", &error,
+           ss_trainer_create(model, &params, &trainer, &error));
+    ss_model_free(model);
+}
+
+static void divergence_is_told_and_changes_nothing(void **state)
+{
+    (void)state;
+    ss_model *model = load_small(NULL);
+    ss_train_params params = small_params();
+    ss_train_report report = {.struct_size = sizeof report};
+    ss_status status;
+    params.rates[SS_STAGE_STREAMS] = 1;
+    params.gradient_limit = 1e6f;
+    params.steps[SS_STAGE_STREAMS] = 100;
+    params.warmup_steps = 1;
+    ss_trainer *trainer = create(model, &params);
+    do {
+        ss_error_init(&error, sizeof error);
+        status = ss_trainer_step(trainer, &report, &error);
+    } while (status == SS_OK && report.total_step < 100);
+    assert_int_equal(status, SS_ERROR_NUMERIC);
+    assert_non_null(strstr(error.message, "diverged"));
+    assert_int_equal(ss_trainer_step(trainer, &report, &error), SS_ERROR_NUMERIC);
+    ss_trainer_free(trainer);
+    ss_model_free(model);
+}
+
+static void minutes_become_steps(void **state)
+{
+    (void)state;
+    ss_model *model = load_small(NULL);
+    ss_train_params params = small_params();
+    ss_trainer *trainer = create(model, &params);
+    accept(&error, ss_trainer_plan_minutes(trainer, 0.02, &error));
+    ss_train_report report = train(trainer, 1);
+    assert_true(report.total_steps >= 2);
+    refuse(SS_ERROR_STATE, "steps are made", &error,
+           ss_trainer_plan_minutes(trainer, 1, &error));
+    ss_trainer_free(trainer);
+    ss_model_free(model);
+}
+
+/* The n-th allocation fails, n = 1, 2, 3, ...: told, nothing lost, and the next call does it. */
+static void out_of_memory_is_survived(void **state)
+{
+    (void)state;
+    ss_model *model = load_small(NULL);
+    ss_train_params params = small_params();
+    counting count;
+    ss_allocator allocator = counting_allocator(&count);
+    params.mode = SS_TRAIN_SHARED;
+    params.allocator = &allocator;
+    size_t nth = 0, failures = 0;
+    ss_status status;
+    do {
+        ss_trainer *trainer = NULL;
+        ss_train_report report = {.struct_size = sizeof report};
+        int32_t tokens[ROW_TOKENS];
+        count.fail_at = count.calls + ++nth;
+        ss_error_init(&error, sizeof error);
+        status = ss_trainer_create(model, &params, &trainer, &error);
+        make_row(0, tokens);
+        for (uint32_t row = 0; row < 4 && status == SS_OK; row++)
+            status = ss_trainer_add_row(trainer, tokens, ROW_TOKENS, PROMPT_TOKENS, &error);
+        while (status == SS_OK && !report.done)
+            status = ss_trainer_step(trainer, &report, &error);
+        if (status != SS_OK) {
+            assert_int_equal(status, SS_ERROR_MEMORY);
+            failures++;
+        }
+        if (status != SS_OK && trainer != NULL && report.total_step > 0) /* it goes on */
+            train(trainer, 0);
+        ss_trainer_free(trainer);
+        assert_int_equal(count.held_blocks, 0);
+        assert_false(count.wrong_size);
+    } while (status != SS_OK);
+    assert_true(failures > 10);
+    ss_model_free(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fields_out_of_range_are_named),
+        cmocka_unit_test(rows_that_cannot_be_trained_on_are_refused),
+        cmocka_unit_test(a_periodic_text_is_learnt_to_the_last_stream),
+        cmocka_unit_test(lossless_training_leaves_the_tokens_alone),
+        cmocka_unit_test(a_resumed_run_ends_like_an_unbroken_one),
+        cmocka_unit_test(training_goes_on_from_an_adapter),
+        cmocka_unit_test(divergence_is_told_and_changes_nothing),
+        cmocka_unit_test(minutes_become_steps),
+        cmocka_unit_test(out_of_memory_is_survived),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
