@@ -143,9 +143,9 @@ void ssi_train_birth_backward(ssi_train_math *math, const ssi_train_streams *str
         .streams = streams, .segment = segment, .birth = birth, .gradient = gradient};
     ssi_train_rows_run(math, d, sum_body, &work);
     if (birth->roots)
-        ssi_train_pair_backward(math, &streams->root, d, count, birth->roots, birth->root_t,
+        ssi_train_pair_backward(math, &streams->root, d, d, count, birth->roots, birth->root_t,
                                 birth->shared, NULL);
-    ssi_train_pair_backward(math, &streams->init, d, count, birth->entries, birth->init_t,
+    ssi_train_pair_backward(math, &streams->init, d, d, count, birth->entries, birth->init_t,
                             birth->shared, birth->shared);
     give_back(segment, birth->shared, d);
 }
@@ -177,6 +177,6 @@ void ssi_train_parent_backward(ssi_train_math *math, const ssi_train_streams *st
                                const float *state_gradient)
 {
     ssi_train_pair_backward(math, &streams->parent, streams->model->hyper.embedding_length,
-                            segment->rows.row_count, birth->parents, birth->parent_t,
-                            state_gradient, NULL);
+                            streams->model->hyper.embedding_length, segment->rows.row_count,
+                            birth->parents, birth->parent_t, state_gradient, NULL);
 }

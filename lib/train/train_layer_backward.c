@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The backward pass of a layer, the forward one read from its end. A map's input gets W^T dy, one
- * product with the merged weight; its pairs, y += s B A x, get
- *
- *     t = A x, u = s B^T dy:   dB += s dy t^T,   dA += u x^T
- *
- * and frozen ones nothing. */
+ * product with the merged weight; its pairs are trained beside it (train_pair.h), frozen ones cost
+ * nothing. */
 #include <string.h>
 
+#include "train/train_pair.h"
 #include "train/train_saved.h"
 
 typedef struct layer_work {
@@ -33,21 +31,12 @@ static void add_pair_gradients(ssi_train_math *math, const ssi_train_map *map,
 {
     for (uint32_t kind = 0; kind < SSI_LORA_KINDS; kind++) {
         const ssi_trained_pair *pair = &map->pairs[kind];
-        uint32_t rank = pair->rank;
-        if (rank > 0 && pair->b.gradient) {
-            float *t = scratch->rank_product;
-            ssi_train_product(math, false, true, row_count, rank, map->in, 1.0f, x, map->in,
-                              pair->a.values, map->in, 0.0f, t, rank);
-            ssi_train_product(math, true, false, map->out, rank, row_count, pair->scale,
-                              out_gradient, map->out, t, rank, 1.0f, pair->b.gradient, rank);
-        }
-        if (rank > 0 && pair->a.gradient) {
-            float *u = scratch->rank_gradient;
-            ssi_train_product(math, false, false, row_count, rank, map->out, pair->scale,
-                              out_gradient, map->out, pair->b.values, rank, 0.0f, u, rank);
-            ssi_train_product(math, true, false, rank, map->in, row_count, 1.0f, u, rank, x,
-                              map->in, 1.0f, pair->a.gradient, map->in);
-        }
+        if (pair->rank > 0 && pair->b.gradient)
+            ssi_train_product(math, false, true, row_count, pair->rank, map->in, 1.0f, x,
+                              map->in, pair->a.values, map->in, 0.0f, scratch->rank_product,
+                              pair->rank);
+        ssi_train_pair_backward(math, pair, map->out, map->in, row_count, x,
+                                scratch->rank_product, out_gradient, NULL);
     }
 }
 

@@ -82,7 +82,8 @@ static void run_block(ssi_train_math *math, const ssi_train_streams *streams,
         float *gradient = pass->states; /* what the head read is no longer needed */
         ssi_train_norm_backward(math, &model->hyper, model->output_norm, pass->shifted,
                                 pass->state_gradient, rows, false, gradient);
-        ssi_train_pair_backward(math, prune, d, rows, pass->entries, pass->t, gradient, NULL);
+        ssi_train_pair_backward(math, prune, d, d, rows, pass->entries, pass->t, gradient,
+                                NULL);
     }
     pass->row_count = 0;
 }

@@ -29,7 +29,7 @@ struct ssi_train_scratch {
     float *attended_gradient;             /* [R][H * d_h] */
     float *query_gradient;                /* [R][H * d_h] */
     float *key_gradient, *value_gradient; /* [R][H_kv * d_h] */
-    float *rank_product, *rank_gradient;  /* [R][rank_max] */
+    float *rank_product;       /* [R][rank_max] */
     float *opposite;                      /* [R][d_h / 2]: minus the sines */
     ssi_train_job *jobs;                  /* [R] */
     float *parts;                         /* [SSI_TRAIN_PARTS][part_floats] */

@@ -259,6 +259,8 @@ static void a_table_of_any_isa_is_complete(void **state)
         assert_true(kernels.quantize && kernels.rms_norm && kernels.rope && kernels.add &&
                     kernels.silu_mul && kernels.attention && kernels.to_f16 && kernels.argmax &&
                     kernels.exp_sum && kernels.exp_each);
+        assert_true(kernels.product_panel && kernels.softmax && kernels.softmax_backward &&
+                    kernels.rms_norm_backward && kernels.silu_mul_backward);
         assert_true((kernels.attention == ssi_attention__ref ||
                      kernels.attention == ssi_attention__fma) == (isa == SSI_ISA_PORTABLE));
     }
