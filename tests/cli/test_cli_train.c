@@ -189,7 +189,7 @@ static void an_adapter_its_log_and_its_picture(void **state)
     char *log_path = beside(out, ".log.jsonl");
     size_t bytes;
     cli_result result = cli_run(TRAIN, SHAPE, "-d", rows, "--dev", rows, "-o", out, "--steps",
-                                "12", "--eval-every", "4", "--json");
+                                "12", "--eval-every", "4", "--dev-prompts", "2", "--json");
     if (result.status != 0)
         fail_msg("%s", result.error);
     char *log = read_file(log_path, &bytes);
@@ -263,7 +263,9 @@ static void wait_for(const char *path, const char *words, pid_t child)
     }
 }
 
-#define LONG_RUN TRAIN, SHAPE, "--mode", "shared", "--steps", "60", "--eval-every", "10"
+#define LONG_RUN                                                                               \
+    TRAIN, SHAPE, "--mode", "shared", "--steps", "40", "--eval-every", "10", "--dev-prompts",  \
+        "1"
 
 /* Ends a training once its streams have begun, with this signal; its status. */
 static int cut_short(const char *rows, const char *out, int signal, char **error)
