@@ -63,7 +63,7 @@ shared    := libspecstream.so.$(version)
 soname    := libspecstream.so.$(abi)
 model     := models/SmolLM2-135M-Instruct.Q4_1.gguf
 # These goals see to the packages they need before anything is compiled.
-with_setup := $(filter setup check check-quick demo fuzz bench bench-kernels bench-peers,$(MAKECMDGOALS))
+with_setup := $(filter setup check check-quick demo adapters fuzz bench bench-kernels bench-peers,$(MAKECMDGOALS))
 setup     := $(if $(with_setup),setup)
 
 all: $(out)/libspecstream.so $(out)/libspecstream.a $(out)/specstream ## the library, shared and static, and the program, in build/ (default)
@@ -153,6 +153,9 @@ check-quick: all $(tests) $(examples) ## without the tests that need the default
 demo: all model ## packages, model, build: then the model answers
 	@tools/demo.sh $(out)/specstream $(model)
 
+adapters: all model ## trains examples/adapters/ anew (hours); one: tools/adapters.sh
+	@tools/adapters.sh $(out)/specstream $(model)
+
 setup: ## the packages that check and demo need (as root: installs them; else: names them)
 	@tools/setup.sh $(or $(with_setup),setup)
 
@@ -204,7 +207,7 @@ help: ## this list
 	  | while IFS=@ read -r name text; do printf '  %-12s %s\n' $$name "$$text"; done
 
 -include $(lib_o:.o=.d) $(src_o:.o=.d) $(examples:%=%.d) $(tests:%=%.d) $(benches:%=%.d) $(out)/tests/fuzz/replay.d
-.PHONY: all check check-quick demo setup model model-if-online bench bench-kernels bench-peers fuzz fuzz-all \
+.PHONY: all check check-quick demo adapters setup model model-if-online bench bench-kernels bench-peers fuzz fuzz-all \
         install uninstall dist format clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -14,6 +14,11 @@ need_header() { # HEADER PACKAGE
         "${CC:-cc}" -E - >/dev/null 2>&1 || missing+=("$2")
 }
 
+need_library() { # FILE PACKAGE: one that programs look up when they run
+    echo 'int main(void) { return 0; }' |
+        "${CC:-cc}" -x c - -o /dev/null "-l:$1" 2>/dev/null || missing+=("$2")
+}
+
 need_program "${CC:-cc}" build-essential
 need_header stdlib.h build-essential
 need_program ld build-essential
@@ -23,6 +28,8 @@ for goal in "$@"; do
     check | check-quick | setup)
         need_program c++ build-essential
         need_header cmocka.h libcmocka-dev ;;
+    adapters)
+        need_program xz xz-utils ;;
     fuzz)
         need_program clang clang
         echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
@@ -31,6 +38,9 @@ for goal in "$@"; do
     bench-peers)
         need_program cmake cmake
         need_program ninja ninja-build ;;
+    esac
+    case $goal in
+    check | demo | setup | adapters) need_library libopenblas.so.0 libopenblas0-pthread ;;
     esac
     case $goal in
     check-quick) ;;
