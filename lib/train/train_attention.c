@@ -5,12 +5,18 @@
  *     [row][ given keys, padded to 16 | own keys of the chunk's groups, padded to 16 ]
  *
  * by products with panels of 16 keys; what a row may not see is set to -inf before the softmax, and
- * has probability 0 in everything after. The backward pass makes the probabilities again. */
+ * has probability 0 in everything after. The backward pass makes the probabilities again.
+ *
+ * Given are a span's keys, or the rows of a prefix that all others see. Its gradients come from
+ * every task: each sums its own, and the sums are added in the order of the tasks. */
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 #include "step/cut.h"
 #include "train/train_saved.h"
+
+#define PARTS 16u /* tasks of all key/value heads together, unless those are more */
 
 typedef struct attention_work {
     const ssi_kernels *kernels;
@@ -18,18 +24,19 @@ typedef struct attention_work {
     const ssi_train_rows *rows;
     const ssi_train_saved *saved;
     ssi_train_scratch *scratch;
-    uint32_t unit_count, part_count; /* a unit: a job and a key/value head */
+    uint32_t job_count, slice_count; /* a task: a slice of the jobs, for one key/value head */
 } attention_work;
 
 typedef struct row_chunk {
     const ssi_train_span *span;
     uint32_t head; /* key/value head */
     uint32_t row_begin, row_end;
-    uint32_t given;                   /* given keys: the most that any row sees */
-    uint32_t own_begin, own_count;    /* rows whose keys are seen */
-    uint32_t own_column, width;       /* of the block of scores */
-    float *key_panels, *value_panels; /* [width / 16][d_h][16] */
-    float *scores, *gradients;        /* [row][width] */
+    uint32_t given;                     /* given keys: the most that any row sees */
+    uint32_t own_begin, own_count;      /* rows whose keys are seen */
+    uint32_t own_column, width;         /* of the block of scores */
+    float *key_panels, *value_panels;   /* [width / 16][d_h][16] */
+    float *scores, *gradients;          /* [row][width] */
+    float *prefix_keys, *prefix_values; /* [prefix_rows][d_h]: the task's gradients */
 } row_chunk;
 
 static uint32_t padded(uint32_t count)
@@ -50,6 +57,14 @@ static void fill_panels(const float *from, size_t stride, uint32_t count, uint32
         }
 }
 
+/* Given keys that a row sees, the first ones. */
+static uint32_t visible_to(const ssi_train_rows *rows, uint32_t row)
+{
+    if (rows->visible)
+        return rows->visible[row];
+    return row < rows->prefix_rows ? 0 : rows->prefix_rows;
+}
+
 /* The two stretches of keys (or values) of a chunk, wherever they lie. */
 typedef struct stretch {
     const float *numbers; /* [count] rows of d_h */
@@ -57,13 +72,17 @@ typedef struct stretch {
     uint32_t count, column; /* first column of its scores */
 } stretch;
 
-static stretch given_of(const attention_work *work, const row_chunk *chunk,
-                        const float *numbers)
+static stretch given_of(const attention_work *work, const row_chunk *chunk, const float *given,
+                        const float *own)
 {
     size_t length = work->hyper->head_length;
-    return (stretch){chunk->given ? numbers + chunk->head * chunk->span->key_count * length
-                                  : NULL,
-                     length, chunk->given, 0};
+    if (chunk->given == 0)
+        return (stretch){NULL, length, 0, 0};
+    if (work->rows->prefix_rows > 0)
+        return (stretch){own + chunk->head * length, work->hyper->head_count_kv * length,
+                         chunk->given, 0};
+    return (stretch){given + chunk->head * chunk->span->key_count * length, length,
+                     chunk->given, 0};
 }
 
 static stretch own_of(const attention_work *work, const row_chunk *chunk, const float *numbers)
@@ -77,8 +96,10 @@ static void measure(const attention_work *work, row_chunk *chunk)
 {
     const ssi_train_rows *rows = work->rows;
     chunk->given = 0;
-    for (uint32_t row = chunk->row_begin; rows->visible && row < chunk->row_end; row++)
-        chunk->given = rows->visible[row] > chunk->given ? rows->visible[row] : chunk->given;
+    for (uint32_t row = chunk->row_begin; row < chunk->row_end; row++) {
+        uint32_t visible = visible_to(rows, row);
+        chunk->given = visible > chunk->given ? visible : chunk->given;
+    }
     chunk->own_begin = rows->group_begin[chunk->row_begin];
     chunk->own_count = chunk->row_end - chunk->own_begin;
     chunk->own_column = padded(chunk->given);
@@ -90,7 +111,7 @@ static void pack(const attention_work *work, const row_chunk *chunk, const float
                  const float *own, float *panels)
 {
     uint32_t length = work->hyper->head_length;
-    stretch parts[2] = {given_of(work, chunk, given), own_of(work, chunk, own)};
+    stretch parts[2] = {given_of(work, chunk, given, own), own_of(work, chunk, own)};
     for (int i = 0; i < 2; i++)
         fill_panels(parts[i].numbers, parts[i].stride, parts[i].count, length,
                     panels + (size_t)parts[i].column * length);
@@ -135,7 +156,7 @@ static void times_numbers(const attention_work *work, const row_chunk *chunk,
                           const float *block, const float *given, const float *own, float *out)
 {
     const ssi_hyper *hyper = work->hyper;
-    stretch parts[2] = {given_of(work, chunk, given), own_of(work, chunk, own)};
+    stretch parts[2] = {given_of(work, chunk, given, own), own_of(work, chunk, own)};
     for (int i = chunk->given == 0; i < 2; i++)
         run_columns(work, (ssi_product_args){
                               .a = block + parts[i].column,
@@ -149,6 +170,18 @@ static void times_numbers(const attention_work *work, const row_chunk *chunk,
                               .depth = parts[i].count,
                               .add = i > 0 && chunk->given > 0,
                           });
+}
+
+/* Where gradients of the chunk's given keys (or values) go: [given][d_h]; NULL: nowhere. */
+static float *given_gradient_of(const attention_work *work, const row_chunk *chunk,
+                                float *of_span, float *of_prefix)
+{
+    size_t head_floats = (size_t)chunk->span->key_count * work->hyper->head_length;
+    if (chunk->given == 0)
+        return NULL;
+    if (work->rows->prefix_rows > 0)
+        return of_prefix;
+    return of_span ? of_span + chunk->head * head_floats : NULL;
 }
 
 /* numbers[key] += sum over rows of block[row][key] rows[row]; given may be NULL. */
@@ -165,9 +198,9 @@ static void add_to_numbers(const attention_work *work, const row_chunk *chunk,
         .depth = chunk->row_end - chunk->row_begin,
         .add = true,
     };
-    if (given && chunk->given > 0) {
+    if (given) {
         args.a = block;
-        args.c = given + chunk->head * chunk->span->key_count * length;
+        args.c = given;
         args.c_stride = length;
         args.row_count = chunk->given;
         run_columns(work, args);
@@ -193,7 +226,7 @@ static void weigh(const attention_work *work, const row_chunk *chunk, const floa
     for (uint32_t row = chunk->row_begin; row < chunk->row_end; row++) {
         float *scores = chunk->scores + (size_t)(row - chunk->row_begin) * chunk->width;
         uint32_t own = chunk->own_column;
-        hide(scores, rows->visible ? rows->visible[row] : 0, own);
+        hide(scores, visible_to(rows, row), own);
         hide(scores, own, own + rows->group_begin[row] - chunk->own_begin);
         hide(scores, own + row + 1 - chunk->own_begin, chunk->width);
         work->kernels->softmax(scores, chunk->width, work->hyper->attention_scale);
@@ -225,13 +258,16 @@ static void backward_chunk(const attention_work *work, row_chunk *chunk)
     size_t length = hyper->head_length, stride = hyper->head_count * length;
     uint32_t heads = hyper->head_count / hyper->head_count_kv;
     measure(work, chunk);
+    float *given_keys = given_gradient_of(work, chunk, span->key_gradient, chunk->prefix_keys);
+    float *given_values =
+        given_gradient_of(work, chunk, span->value_gradient, chunk->prefix_values);
     pack(work, chunk, span->keys, saved->key, chunk->key_panels);
     pack(work, chunk, span->values, saved->value, chunk->value_panels);
     for (uint32_t head = chunk->head * heads; head < (chunk->head + 1) * heads; head++) {
         size_t at = chunk->row_begin * stride + head * length;
         const float *out_gradient = scratch->attended_gradient + at;
         weigh(work, chunk, saved->query + at);
-        add_to_numbers(work, chunk, chunk->scores, out_gradient, span->value_gradient,
+        add_to_numbers(work, chunk, chunk->scores, out_gradient, given_values,
                        scratch->value_gradient);
         times_panels(work, chunk, out_gradient, chunk->value_panels, chunk->gradients);
         for (uint32_t row = 0; row < chunk->row_end - chunk->row_begin; row++)
@@ -240,46 +276,92 @@ static void backward_chunk(const attention_work *work, row_chunk *chunk)
                                             chunk->width, hyper->attention_scale);
         times_numbers(work, chunk, chunk->gradients, span->keys, saved->key,
                       scratch->query_gradient + at);
-        add_to_numbers(work, chunk, chunk->gradients, saved->query + at, span->key_gradient,
+        add_to_numbers(work, chunk, chunk->gradients, saved->query + at, given_keys,
                        scratch->key_gradient);
     }
 }
 
-/* One task's units, chunk by chunk; `run` is what is done to each. */
-static void run_units(const attention_work *work, uint32_t task,
-                      void (*run)(const attention_work *work, row_chunk *chunk))
+uint32_t ssi_train_slices(const ssi_hyper *hyper)
+{
+    return hyper->head_count_kv < PARTS ? PARTS / hyper->head_count_kv : 1;
+}
+
+/* A task's memory:
+ *
+ *     key panels │ value panels │ scores │ their gradients │ the prefix's keys │ and values */
+size_t ssi_train_part_floats(const ssi_hyper *hyper, const ssi_train_capacity *most,
+                             uint32_t width_max)
+{
+    return 2 * (size_t)width_max * (hyper->head_length + SSI_TRAIN_CHUNK_ROWS) +
+           2 * (size_t)most->seen * hyper->head_length;
+}
+
+static row_chunk chunk_of(const attention_work *work, uint32_t task)
 {
     const ssi_train_scratch *scratch = work->scratch;
     size_t panel_floats = (size_t)scratch->width_max * work->hyper->head_length;
     size_t block_floats = (size_t)scratch->width_max * SSI_TRAIN_CHUNK_ROWS;
-    float *part = scratch->parts + task * scratch->part_floats;
-    row_chunk chunk = {.key_panels = part,
-                       .value_panels = part + panel_floats,
-                       .scores = part + 2 * panel_floats,
-                       .gradients = part + 2 * panel_floats + block_floats};
-    uint32_t end = ssi_cut_at(work->unit_count, work->part_count, task + 1);
-    for (uint32_t unit = ssi_cut_at(work->unit_count, work->part_count, task); unit < end;
-         unit++) {
-        const ssi_train_job *job = &scratch->jobs[unit / work->hyper->head_count_kv];
-        chunk.head = unit % work->hyper->head_count_kv;
-        chunk.span = &work->rows->spans[job->span];
-        for (uint32_t row = job->row_begin; row < job->row_end; row = chunk.row_end) {
+    size_t prefix_floats = (size_t)work->rows->prefix_rows * work->hyper->head_length;
+    float *panels = scratch->parts + task * scratch->part_floats;
+    float *blocks = panels + 2 * panel_floats, *prefix = blocks + 2 * block_floats;
+    return (row_chunk){.head = task / work->slice_count,
+                       .key_panels = panels,
+                       .value_panels = panels + panel_floats,
+                       .scores = blocks,
+                       .gradients = blocks + block_floats,
+                       .prefix_keys = prefix,
+                       .prefix_values = prefix + prefix_floats};
+}
+
+/* One task's jobs, chunk by chunk; `run` is what is done to each. */
+static void run_jobs(const attention_work *work, row_chunk *chunk, uint32_t slice,
+                     void (*run)(const attention_work *work, row_chunk *chunk))
+{
+    uint32_t end = ssi_cut_at(work->job_count, work->slice_count, slice + 1);
+    for (uint32_t i = ssi_cut_at(work->job_count, work->slice_count, slice); i < end; i++) {
+        const ssi_train_job *job = &work->scratch->jobs[i];
+        chunk->span = &work->rows->spans[job->span];
+        for (uint32_t row = job->row_begin; row < job->row_end; row = chunk->row_end) {
             uint32_t rest = job->row_end - row;
-            chunk.row_begin = row;
-            chunk.row_end = row + (rest < SSI_TRAIN_CHUNK_ROWS ? rest : SSI_TRAIN_CHUNK_ROWS);
-            run(work, &chunk);
+            chunk->row_begin = row;
+            chunk->row_end = row + (rest < SSI_TRAIN_CHUNK_ROWS ? rest : SSI_TRAIN_CHUNK_ROWS);
+            run(work, chunk);
         }
     }
 }
 
 static void forward_body(void *context, uint32_t task)
 {
-    run_units(context, task, forward_chunk);
+    const attention_work *work = context;
+    row_chunk chunk = chunk_of(work, task);
+    run_jobs(work, &chunk, task % work->slice_count, forward_chunk);
 }
 
 static void backward_body(void *context, uint32_t task)
 {
-    run_units(context, task, backward_chunk);
+    const attention_work *work = context;
+    row_chunk chunk = chunk_of(work, task);
+    size_t prefix_floats = (size_t)work->rows->prefix_rows * work->hyper->head_length;
+    memset(chunk.prefix_keys, 0, 2 * prefix_floats * sizeof(float)); /* values lie behind */
+    run_jobs(work, &chunk, task % work->slice_count, backward_chunk);
+}
+
+/* What all tasks of the row's key/value heads found for a row of the prefix. */
+static void prefix_body(void *context, uint32_t row_begin, uint32_t row_end)
+{
+    const attention_work *work = context;
+    const ssi_hyper *hyper = work->hyper;
+    uint32_t length = hyper->head_length;
+    for (uint32_t task = 0; task < hyper->head_count_kv * work->slice_count; task++) {
+        row_chunk chunk = chunk_of(work, task);
+        for (size_t row = row_begin; row < row_end; row++) {
+            size_t own = (row * hyper->head_count_kv + chunk.head) * length;
+            work->kernels->add(work->scratch->key_gradient + own,
+                               chunk.prefix_keys + row * length, length);
+            work->kernels->add(work->scratch->value_gradient + own,
+                               chunk.prefix_values + row * length, length);
+        }
+    }
 }
 
 /* Jobs of about a chunk's rows. Backward, what is added to keys allows a cut only between groups,
@@ -308,8 +390,9 @@ static attention_work prepare(const ssi_train_math *math, const ssi_hyper *hyper
                               ssi_train_scratch *scratch, bool backward)
 {
     attention_work work = {math->kernels, hyper, rows, saved, scratch, 0, 0};
-    work.unit_count = cut_jobs(rows, backward, scratch->jobs) * hyper->head_count_kv;
-    work.part_count = work.unit_count < SSI_TRAIN_PARTS ? work.unit_count : SSI_TRAIN_PARTS;
+    uint32_t most = ssi_train_slices(hyper);
+    work.job_count = cut_jobs(rows, backward, scratch->jobs);
+    work.slice_count = work.job_count < most ? work.job_count : most;
     return work;
 }
 
@@ -318,7 +401,8 @@ void ssi_train_attention_forward(const ssi_train_math *math, const ssi_hyper *hy
                                  ssi_train_scratch *scratch)
 {
     attention_work work = prepare(math, hyper, rows, saved, scratch, false);
-    ssi_parallel_run(math->parallel, work.part_count, forward_body, &work);
+    ssi_parallel_run(math->parallel, hyper->head_count_kv * work.slice_count, forward_body,
+                     &work);
 }
 
 void ssi_train_attention_backward(const ssi_train_math *math, const ssi_hyper *hyper,
@@ -326,5 +410,7 @@ void ssi_train_attention_backward(const ssi_train_math *math, const ssi_hyper *h
                                   ssi_train_scratch *scratch)
 {
     attention_work work = prepare(math, hyper, rows, saved, scratch, true);
-    ssi_parallel_run(math->parallel, work.part_count, backward_body, &work);
+    ssi_parallel_run(math->parallel, hyper->head_count_kv * work.slice_count, backward_body,
+                     &work);
+    ssi_train_rows_run(math, rows->prefix_rows, prefix_body, &work);
 }

@@ -42,7 +42,9 @@ void ssi_train_map_merge(ssi_train_math *math, ssi_train_map *map);
 void ssi_train_layer_merge(ssi_train_math *math, ssi_train_layer *layer); /* all seven */
 
 /* Rows of one sequence, side by side. Row r sees the first `visible[r]` of the given keys, then
- * the keys of rows [group_begin[r], r]. Main rows: no given keys, group_begin = row_begin. */
+ * the keys of rows [group_begin[r], r]. Main rows: no given keys, group_begin = row_begin.
+ * Sequences that begin alike share those rows: they stand first, a span of their own, and every
+ * row behind sees all of them in the place of given keys. */
 typedef struct ssi_train_span {
     uint32_t row_begin, row_end;
     uint32_t key_count;           /* given keys; 0: none */
@@ -55,6 +57,7 @@ typedef struct ssi_train_rows {
     const ssi_train_span *spans;  /* in order, together all rows */
     const uint32_t *group_begin;  /* [row] */
     const uint32_t *visible;      /* [row]; NULL: no given keys */
+    uint32_t prefix_rows;         /* rows that all others see, the first; 0 where keys are given */
     const float *cosines, *sines; /* [row][rope_length / 2]: rotation of query and key */
     const float *value_cosines, *value_sines; /* [row][d_h / 2]: value_rotation; NULL: none */
 } ssi_train_rows;
@@ -62,7 +65,7 @@ typedef struct ssi_train_rows {
 /* Most of everything in one pass: what memory is laid out for. */
 typedef struct ssi_train_capacity {
     uint32_t rows;
-    uint32_t seen; /* given keys of a span plus rows of a group: what one row may see */
+    uint32_t seen; /* given keys of a span, or the prefix, plus rows of a group: what one row sees */
 } ssi_train_capacity;
 
 /* What the forward pass keeps for the backward one, for one layer. */

@@ -51,8 +51,8 @@ ssi_train_scratch *ssi_train_scratch_layout(const ssi_hyper *hyper,
     size_t key = (size_t)hyper->head_count_kv * hyper->head_length;
     /* Given keys and own ones each end in a panel; a chunk's rows come on top of its first's. */
     uint32_t width = most->seen + SSI_TRAIN_CHUNK_ROWS + 2 * SSI_GROUP;
-    size_t part_floats =
-        2 * (size_t)width * hyper->head_length + 2 * (size_t)width * SSI_TRAIN_CHUNK_ROWS;
+    size_t parts = (size_t)hyper->head_count_kv * ssi_train_slices(hyper);
+    size_t part_floats = ssi_train_part_floats(hyper, most, width);
     ssi_train_scratch *scratch = ssi_arena_take(arena, 1, sizeof *scratch);
     ssi_train_scratch laid = {
         .normed = ssi_arena_take(arena, rows * d, sizeof(float)),
@@ -66,7 +66,7 @@ ssi_train_scratch *ssi_train_scratch_layout(const ssi_hyper *hyper,
         .rank_product = ssi_arena_take(arena, rows * rank_max, sizeof(float)),
         .opposite = ssi_arena_take(arena, rows * (hyper->head_length / 2), sizeof(float)),
         .jobs = ssi_arena_take(arena, rows, sizeof(ssi_train_job)),
-        .parts = ssi_arena_take(arena, SSI_TRAIN_PARTS * part_floats, sizeof(float)),
+        .parts = ssi_arena_take(arena, parts * part_floats, sizeof(float)),
         .part_floats = part_floats,
         .width_max = width,
     };

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The main stream's training pass: all N layers over whole sequences, loss on what follows the
- * prompt. In joint training the streams' pass runs in the middle, over this pass's own keys, values
+ * prompt. Tokens that all sequences of a call begin with go through the layers once, in rows that
+ * stand before all others (train_layer.h):
+ *
+ *     common prefix │ rest of sequence 0 │ rest of sequence 1 │ ...
+ *
+ * In joint training the streams' pass runs in the middle, over this pass's own keys, values
  * and entry states, and hands back their gradients, which join the main stream's on the way down. */
 #include <string.h>
 
@@ -10,7 +15,7 @@ struct ssi_train_main_pass {
     ssi_train_saved **saved; /* [layer] */
     ssi_train_scratch *scratch;
     ssi_train_rows rows;      /* reads the arrays below */
-    ssi_train_span *spans;    /* [sequence] */
+    ssi_train_span *spans;    /* the prefix's, then [sequence] */
     uint32_t *group_begin;    /* [row] */
     float *cosines, *sines;   /* [row][rope_length / 2] */
     float *hidden, *gradient; /* [row][d] */
@@ -21,8 +26,8 @@ struct ssi_train_main_pass {
     float *weights, *loss;
     uint8_t *right;
     float *logits; /* [ssi_train_loss_rows()][V] */
-    /* Joint training; else NULL. The sequences' keys lie one after another, each
-     * [Ns][kv_head][row of the sequence][d_h]. */
+    /* Joint training; else NULL. The sequences' keys lie one after another, with the prefix's in
+     * each: [Ns][kv_head][position][d_h]. */
     ssi_train_context *contexts; /* [sequence] */
     float *keys, *values, *key_gradient, *value_gradient;
     float *own_key_gradient, *own_value_gradient; /* [kv_head][row][d_h], of one layer */
@@ -76,7 +81,7 @@ ssi_train_main_pass *ssi_train_main_layout(const ssi_train_main *main,
             to->saved[layer] = saved;
     }
     to->scratch = ssi_train_scratch_layout(hyper, most, find_rank(main), arena);
-    to->spans = ssi_arena_take(arena, sequences, sizeof *to->spans);
+    to->spans = ssi_arena_take(arena, (size_t)sequences + 1, sizeof *to->spans);
     to->group_begin = ssi_arena_take(arena, rows, sizeof *to->group_begin);
     to->cosines = ssi_arena_take(arena, rows * pairs, sizeof(float));
     to->sines = ssi_arena_take(arena, rows * pairs, sizeof(float));
@@ -96,113 +101,90 @@ ssi_train_main_pass *ssi_train_main_layout(const ssi_train_main *main,
     return pass;
 }
 
-/* Rows of the sequences one after another: every token but the last is an input. */
+/* Tokens that all sequences begin with, up to a row that is judged. One alone shares nothing. */
+static uint32_t find_prefix(const ssi_train_sequence *sequences, uint32_t sequence_count)
+{
+    uint32_t prefix = sequence_count > 1 ? sequences[0].prompt_count - 1 : 0;
+    for (uint32_t i = 1; i < sequence_count; i++) {
+        uint32_t most = sequences[i].prompt_count - 1, same = 0;
+        most = most < prefix ? most : prefix;
+        while (same < most && sequences[i].tokens[same] == sequences[0].tokens[same])
+            same++;
+        prefix = same;
+    }
+    return prefix;
+}
+
+uint32_t ssi_train_main_rows(const ssi_train_main *main, const ssi_train_sequence *sequences,
+                             uint32_t sequence_count)
+{
+    uint32_t shared = main->streams ? 0 : find_prefix(sequences, sequence_count), rows = shared;
+    for (uint32_t i = 0; i < sequence_count; i++)
+        rows += sequences[i].token_count - 1 - shared;
+    return rows;
+}
+
+static uint32_t row_at(const ssi_train_main_pass *pass, uint32_t sequence, uint32_t position)
+{
+    uint32_t prefix = pass->rows.prefix_rows;
+    return position < prefix ? position
+                             : pass->spans[1 + sequence].row_begin + position - prefix;
+}
+
+/* Rows of a span that begins at `position` of its sequence. */
+static void place_span(const ss_model *model, ssi_train_main_pass *pass,
+                       const ssi_train_span *span, const int32_t *tokens, uint32_t position)
+{
+    size_t d = model->hyper.embedding_length, pairs = model->hyper.rope_length / 2;
+    for (uint32_t row = span->row_begin; row < span->row_end; row++, position++) {
+        pass->group_begin[row] = span->row_begin;
+        ssi_type_get(model->embedding.type)
+            ->unpack_row(&model->embedding, (uint32_t)tokens[position], pass->hidden + row * d);
+        for (size_t k = 0; k < pairs; k++) {
+            float *sine = &pass->sines[row * pairs + k];
+            float *cosine = &pass->cosines[row * pairs + k];
+            ssi_sincosf(position * model->rope_frequency[k], sine, cosine);
+            *sine *= model->hyper.rope_magnitude;
+            *cosine *= model->hyper.rope_magnitude;
+        }
+    }
+}
+
+/* Every token but the last is an input. */
 static void place_rows(const ss_model *model, ssi_train_main_pass *pass,
                        const ssi_train_sequence *sequences, uint32_t sequence_count)
 {
-    size_t d = model->hyper.embedding_length, pairs = model->hyper.rope_length / 2;
-    uint32_t row = 0;
+    uint32_t prefix = find_prefix(sequences, sequence_count), row = prefix;
+    pass->spans[0] = (ssi_train_span){.row_end = prefix};
+    place_span(model, pass, &pass->spans[0], sequences[0].tokens, 0);
     for (uint32_t i = 0; i < sequence_count; i++) {
-        uint32_t begin = row, end = row + sequences[i].token_count - 1;
-        pass->spans[i] = (ssi_train_span){.row_begin = begin, .row_end = end};
-        for (; row < end; row++) {
-            uint32_t position = row - begin;
-            pass->group_begin[row] = begin;
-            ssi_type_get(model->embedding.type)
-                ->unpack_row(&model->embedding, (uint32_t)sequences[i].tokens[position],
-                             pass->hidden + row * d);
-            for (size_t k = 0; k < pairs; k++) {
-                float *sine = &pass->sines[row * pairs + k];
-                float *cosine = &pass->cosines[row * pairs + k];
-                ssi_sincosf(position * model->rope_frequency[k], sine, cosine);
-                *sine *= model->hyper.rope_magnitude;
-                *cosine *= model->hyper.rope_magnitude;
-            }
-        }
+        uint32_t begin = row;
+        row += sequences[i].token_count - 1 - prefix;
+        pass->spans[1 + i] = (ssi_train_span){.row_begin = begin, .row_end = row};
+        place_span(model, pass, &pass->spans[1 + i], sequences[i].tokens, prefix);
     }
     pass->rows = (ssi_train_rows){
         .row_count = row,
-        .span_count = sequence_count,
+        .span_count = 1 + sequence_count,
         .spans = pass->spans,
         .group_begin = pass->group_begin,
+        .prefix_rows = prefix,
         .cosines = pass->cosines,
         .sines = pass->sines,
     };
 }
 
-/* The layer's keys and values as the streams read them: [row][kv_head] becomes [kv_head][row]. */
-static void keep_keys(const ssi_train_main *main, const ssi_train_main_pass *pass,
-                      uint32_t msa_layer, const ssi_train_saved *saved)
-{
-    const ssi_hyper *hyper = &main->model->hyper;
-    size_t heads = hyper->head_count_kv, length = hyper->head_length;
-    const float *keys = ssi_train_saved_keys(saved), *values = ssi_train_saved_values(saved);
-    for (uint32_t i = 0; i < pass->rows.span_count; i++) {
-        const ssi_train_span *span = &pass->spans[i];
-        size_t count = span->row_end - span->row_begin;
-        size_t to =
-            (span->row_begin * main->streams->msa_layer_count + msa_layer * count) * heads;
-        for (size_t head = 0; head < heads; head++)
-            for (size_t row = 0; row < count; row++) {
-                size_t target = (to + head * count + row) * length;
-                size_t source = ((span->row_begin + row) * heads + head) * length;
-                memcpy(pass->keys + target, keys + source, length * sizeof(float));
-                memcpy(pass->values + target, values + source, length * sizeof(float));
-            }
-    }
-}
+/* ── the main stream as its streams see it ── */
 
-/* What the streams found for this layer's keys or values, as the layer's backward reads it. */
-static void collect(const ssi_train_main *main, const ssi_train_main_pass *pass,
-                    uint32_t msa_layer, const float *found, float *own)
+static void place_contexts(const ssi_train_main *main, ssi_train_main_pass *pass,
+                           const ssi_train_sequence *sequences, uint32_t sequence_count,
+                           bool backward)
 {
     const ssi_hyper *hyper = &main->model->hyper;
-    size_t heads = hyper->head_count_kv, length = hyper->head_length;
-    for (uint32_t i = 0; i < pass->rows.span_count; i++) {
-        const ssi_train_span *span = &pass->spans[i];
-        size_t count = span->row_end - span->row_begin;
-        size_t from =
-            (span->row_begin * main->streams->msa_layer_count + msa_layer * count) * heads;
-        for (size_t head = 0; head < heads; head++)
-            memcpy(own + (head * pass->rows.row_count + span->row_begin) * length,
-                   found + (from + head * count) * length, count * length * sizeof(float));
-    }
-}
-
-static void forward(ssi_train_math *math, const ssi_train_main *main, ssi_train_main_pass *pass)
-{
-    const ssi_hyper *hyper = &main->model->hyper;
-    uint32_t streamed = main->streams ? main->streams->msa_layer_count : 0;
-    uint32_t entry = hyper->layer_count - streamed;
-    for (uint32_t layer = 0; layer < hyper->layer_count; layer++) {
-        if (streamed > 0 && layer == entry)
-            memcpy(pass->entries, pass->hidden,
-                   (size_t)pass->rows.row_count * hyper->embedding_length * sizeof(float));
-        ssi_train_layer_forward(math, hyper, &main->layers[layer], &pass->rows,
-                                pass->saved[layer], pass->scratch, pass->hidden);
-        if (layer >= entry)
-            keep_keys(main, pass, layer - entry, pass->saved[layer]);
-    }
-}
-
-static void run_streams(ssi_train_math *math, const ssi_train_main *main,
-                        ssi_train_main_pass *pass, const ssi_train_sequence *sequences,
-                        uint32_t sequence_count, float gradient_scale, bool backward,
-                        ssi_train_sums *sums)
-{
-    const ssi_hyper *hyper = &main->model->hyper;
-    size_t key_row = (size_t)hyper->head_count_kv * hyper->head_length,
-           d = hyper->embedding_length;
-    size_t layer_rows = (size_t)pass->rows.row_count * main->streams->msa_layer_count;
-    if (backward) {
-        memset(pass->key_gradient, 0, layer_rows * key_row * sizeof(float));
-        memset(pass->value_gradient, 0, layer_rows * key_row * sizeof(float));
-        memset(pass->entry_gradient, 0, pass->rows.row_count * d * sizeof(float));
-    }
+    size_t d = hyper->embedding_length, keys = 0;
     for (uint32_t i = 0; i < sequence_count; i++) {
         const ssi_train_sequence *sequence = &sequences[i];
-        size_t keys = pass->spans[i].row_begin * main->streams->msa_layer_count * key_row;
-        size_t entry = (pass->spans[i].row_begin + sequence->prompt_count - 1) * d;
+        size_t entry = row_at(pass, i, sequence->prompt_count - 1) * d;
         pass->contexts[i] = (ssi_train_context){
             .tokens = sequence->tokens,
             .token_count = sequence->token_count,
@@ -216,9 +198,76 @@ static void run_streams(ssi_train_math *math, const ssi_train_main *main,
             .entries = pass->entries + entry,
             .entry_gradient = backward ? pass->entry_gradient + entry : NULL,
         };
+        keys += (size_t)main->streams->msa_layer_count * hyper->head_count_kv *
+                pass->contexts[i].key_count * hyper->head_length;
     }
-    ssi_train_streams_run(math, main->streams, main->streams_pass, pass->contexts,
-                          sequence_count, gradient_scale, backward, sums);
+    if (backward) {
+        memset(pass->key_gradient, 0, keys * sizeof(float));
+        memset(pass->value_gradient, 0, keys * sizeof(float));
+        memset(pass->entry_gradient, 0, pass->rows.row_count * d * sizeof(float));
+    }
+}
+
+/* Where keys of one head begin in one sequence's. */
+static size_t keys_at(const ssi_hyper *hyper, const ssi_train_main_pass *pass,
+                      uint32_t sequence, uint32_t msa_layer, size_t head)
+{
+    const ssi_train_context *context = &pass->contexts[sequence];
+    size_t first = (msa_layer * hyper->head_count_kv + head) * context->key_count;
+    return (size_t)(context->keys - pass->keys) + first * hyper->head_length;
+}
+
+/* The layer's keys and values as the streams read them: [row][kv_head] becomes
+ * [kv_head][position]. */
+static void keep_keys(const ssi_hyper *hyper, const ssi_train_main_pass *pass,
+                      uint32_t msa_layer, const ssi_train_saved *saved)
+{
+    size_t heads = hyper->head_count_kv, length = hyper->head_length;
+    const float *keys = ssi_train_saved_keys(saved), *values = ssi_train_saved_values(saved);
+    for (uint32_t i = 0; i + 1 < pass->rows.span_count; i++)
+        for (size_t head = 0; head < heads; head++) {
+            size_t to = keys_at(hyper, pass, i, msa_layer, head);
+            for (uint32_t at = 0; at < pass->contexts[i].key_count; at++, to += length) {
+                size_t from = (row_at(pass, i, at) * heads + head) * length;
+                memcpy(pass->keys + to, keys + from, length * sizeof(float));
+                memcpy(pass->values + to, values + from, length * sizeof(float));
+            }
+        }
+}
+
+/* What the streams found for this layer's keys or values, as the layer's backward reads it. */
+static void collect(const ssi_train_math *math, const ssi_hyper *hyper,
+                    const ssi_train_main_pass *pass, uint32_t msa_layer, const float *found,
+                    float *own)
+{
+    size_t heads = hyper->head_count_kv, length = hyper->head_length;
+    size_t row_count = pass->rows.row_count;
+    memset(own, 0, heads * row_count * length * sizeof *own);
+    for (uint32_t i = 0; i + 1 < pass->rows.span_count; i++)
+        for (size_t head = 0; head < heads; head++) {
+            size_t from = keys_at(hyper, pass, i, msa_layer, head);
+            for (uint32_t at = 0; at < pass->contexts[i].key_count; at++, from += length)
+                math->kernels->add(own + (head * row_count + row_at(pass, i, at)) * length,
+                                   found + from, hyper->head_length);
+        }
+}
+
+/* ── the pass ── */
+
+static void forward(ssi_train_math *math, const ssi_train_main *main, ssi_train_main_pass *pass)
+{
+    const ssi_hyper *hyper = &main->model->hyper;
+    uint32_t streamed = main->streams ? main->streams->msa_layer_count : 0;
+    uint32_t entry = hyper->layer_count - streamed;
+    for (uint32_t layer = 0; layer < hyper->layer_count; layer++) {
+        if (streamed > 0 && layer == entry)
+            memcpy(pass->entries, pass->hidden,
+                   (size_t)pass->rows.row_count * hyper->embedding_length * sizeof(float));
+        ssi_train_layer_forward(math, hyper, &main->layers[layer], &pass->rows,
+                                pass->saved[layer], pass->scratch, pass->hidden);
+        if (layer >= entry)
+            keep_keys(hyper, pass, layer - entry, pass->saved[layer]);
+    }
 }
 
 /* Copies the judged rows of all sequences out of [row][d], or back into it. */
@@ -226,9 +275,9 @@ static void move_judged(const ssi_train_main_pass *pass, const ssi_train_sequenc
                         size_t d, float *rows, float *judged, bool back)
 {
     size_t at = 0;
-    for (uint32_t i = 0; i < pass->rows.span_count; i++) {
+    for (uint32_t i = 0; i + 1 < pass->rows.span_count; i++) {
         size_t count = sequences[i].token_count - sequences[i].prompt_count;
-        float *first = rows + (pass->spans[i].row_begin + sequences[i].prompt_count - 1) * d;
+        float *first = rows + row_at(pass, i, sequences[i].prompt_count - 1) * d;
         memcpy(back ? first : judged + at, back ? judged + at : first,
                count * d * sizeof(float));
         at += count * d;
@@ -241,7 +290,7 @@ static void judge(ssi_train_math *math, const ssi_train_main *main, ssi_train_ma
 {
     const ss_model *model = main->model;
     uint32_t count = 0, d = model->hyper.embedding_length;
-    for (uint32_t i = 0; i < pass->rows.span_count; i++)
+    for (uint32_t i = 0; i + 1 < pass->rows.span_count; i++)
         for (uint32_t at = sequences[i].prompt_count; at < sequences[i].token_count; at++) {
             pass->targets[count] = sequences[i].tokens[at];
             pass->weights[count++] = main->loss_weight * gradient_scale;
@@ -284,8 +333,10 @@ static void backward_pass(ssi_train_math *math, const ssi_train_main *main,
     for (uint32_t layer = hyper->layer_count; layer-- > 0;) {
         bool found = layer >= entry;
         if (found) {
-            collect(main, pass, layer - entry, pass->key_gradient, pass->own_key_gradient);
-            collect(main, pass, layer - entry, pass->value_gradient, pass->own_value_gradient);
+            collect(math, hyper, pass, layer - entry, pass->key_gradient,
+                    pass->own_key_gradient);
+            collect(math, hyper, pass, layer - entry, pass->value_gradient,
+                    pass->own_value_gradient);
         }
         ssi_train_layer_backward(math, hyper, &main->layers[layer], &pass->rows,
                                  pass->saved[layer], pass->scratch,
@@ -302,11 +353,13 @@ void ssi_train_main_run(ssi_train_math *math, const ssi_train_main *main,
                         ssi_train_sums *sums)
 {
     place_rows(main->model, pass, sequences, sequence_count);
+    if (main->streams)
+        place_contexts(main, pass, sequences, sequence_count, backward);
     forward(math, main, pass);
     judge(math, main, pass, sequences, gradient_scale, backward, sums);
     if (main->streams)
-        run_streams(math, main, pass, sequences, sequence_count, gradient_scale, backward,
-                    sums);
+        ssi_train_streams_run(math, main->streams, main->streams_pass, pass->contexts,
+                              sequence_count, gradient_scale, backward, sums);
     if (backward)
         backward_pass(math, main, pass, sequences);
 }

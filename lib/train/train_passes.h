@@ -86,7 +86,11 @@ typedef struct ssi_train_main {
 } ssi_train_main;
 
 typedef struct ssi_train_main_pass ssi_train_main_pass;
-/* rows: main rows of all sequences of one call; sequences: their number at most. */
+/* Rows that a call with these sequences takes: what all begin with is computed once. In joint
+ * training it counts in each, as in each the streams find its keys. */
+uint32_t ssi_train_main_rows(const ssi_train_main *main, const ssi_train_sequence *sequences,
+                             uint32_t sequence_count);
+/* rows: ssi_train_main_rows() of one call; sequences: their number at most. */
 ssi_train_main_pass *ssi_train_main_layout(const ssi_train_main *main,
                                            const ssi_train_capacity *most, uint32_t sequences,
                                            ssi_arena *arena);

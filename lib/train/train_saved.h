@@ -16,8 +16,8 @@ struct ssi_train_saved {
     float *gate, *up;   /* [R][d_ff] */
 };
 
-/* A run of rows of one span whose attention one task does for one key/value head: no row outside
- * sees a key of these rows where gradients are summed. */
+/* A run of rows of one span whose attention one task does for one key/value head: where gradients
+ * are summed, no row outside sees a key of these rows, but for the prefix's. */
 typedef struct ssi_train_job {
     uint32_t span, row_begin, row_end;
 } ssi_train_job;
@@ -32,15 +32,19 @@ struct ssi_train_scratch {
     float *rank_product;       /* [R][rank_max] */
     float *opposite;                      /* [R][d_h / 2]: minus the sines */
     ssi_train_job *jobs;                  /* [R] */
-    float *parts;                         /* [SSI_TRAIN_PARTS][part_floats] */
+    float *parts;                         /* [H_kv][ssi_train_slices()][part_floats] */
     size_t part_floats;
     uint32_t width_max; /* most columns of a block of scores */
 };
 
-#define SSI_TRAIN_PARTS 16u      /* tasks of attention, each with memory of its own */
 #define SSI_TRAIN_CHUNK_ROWS 32u /* rows whose scores are made at once */
 
-/* train_attention.c: saved->attended from saved->query, key, value and the given keys. */
+/* train_attention.c: tasks of a key/value head, and the memory that each has of its own. */
+uint32_t ssi_train_slices(const ssi_hyper *hyper);
+size_t ssi_train_part_floats(const ssi_hyper *hyper, const ssi_train_capacity *most,
+                             uint32_t width_max);
+
+/* saved->attended from saved->query, key, value and the given keys. */
 void ssi_train_attention_forward(const ssi_train_math *math, const ssi_hyper *hyper,
                                  const ssi_train_rows *rows, ssi_train_saved *saved,
                                  ssi_train_scratch *scratch);

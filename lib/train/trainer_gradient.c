@@ -32,19 +32,20 @@ static void merge(ss_trainer *trainer)
 static void run_main(ss_trainer *trainer, uint32_t step, float scale, ssi_train_sums *sums)
 {
     const ssi_stage_memory *stage = &trainer->stage;
-    uint32_t batch = trainer->params.batch_rows, count = 0, rows = 0;
-    for (uint32_t i = 0; i <= batch; i++) {
-        const ssi_data_row *row = i < batch ? batch_row(trainer, step, i) : NULL;
-        if (count > 0 && (!row || rows + row->token_count - 1 > stage->main_rows)) {
-            ssi_train_main_run(&trainer->math, &stage->main, stage->main_pass, stage->sequences,
-                               count, scale, true, sums);
-            count = rows = 0;
-        }
-        if (!row)
-            break;
-        stage->sequences[count++] =
+    uint32_t batch = trainer->params.batch_rows, begin = 0;
+    for (uint32_t i = 0; i < batch; i++) {
+        const ssi_data_row *row = batch_row(trainer, step, i);
+        stage->sequences[i] =
             (ssi_train_sequence){tokens_of(trainer, row), row->token_count, row->prompt_count};
-        rows += row->token_count - 1;
+    }
+    for (uint32_t end = 1; end <= batch; end++) {
+        const ssi_train_sequence *first = &stage->sequences[begin];
+        if (end < batch &&
+            ssi_train_main_rows(&stage->main, first, end + 1 - begin) <= stage->main_rows)
+            continue;
+        ssi_train_main_run(&trainer->math, &stage->main, stage->main_pass, first, end - begin,
+                           scale, true, sums);
+        begin = end;
     }
 }
 

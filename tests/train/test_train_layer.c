@@ -179,13 +179,17 @@ static problem *create_streams(const toy_model *toy, ssi_isa isa, uint32_t threa
     return p;
 }
 
-/* Whole sequences, the first longer than a block of rows; their keys are read by others too. */
-static problem *create_main(const toy_model *toy, ssi_isa isa, uint32_t threads)
+/* Whole sequences, the first longer than a block of rows, behind rows that all begin with; their
+ * keys are read by others too. */
+static problem *create_sequences(const toy_model *toy, ssi_isa isa, uint32_t threads,
+                                 uint32_t prefix_rows)
 {
     problem *p = calloc(1, sizeof *p);
     p->fixture = fixture_create(&toy->model.hyper, &toy->layers[0], isa, threads);
     set_pairs(p->fixture);
     set_rows(p, 111, false);
+    p->rows.prefix_rows = prefix_rows;
+    add_span(p, prefix_rows, 0, false);
     add_span(p, 101, 0, false);
     add_span(p, 102, 0, false);
     add_span(p, 111, 0, false);
@@ -199,6 +203,16 @@ static problem *create_main(const toy_model *toy, ssi_isa isa, uint32_t threads)
     p->key_weights = fixture_floats(p->fixture, own, 0.5f);
     p->value_weights = fixture_floats(p->fixture, own, 0.5f);
     return p;
+}
+
+static problem *create_main(const toy_model *toy, ssi_isa isa, uint32_t threads)
+{
+    return create_sequences(toy, isa, threads, 0);
+}
+
+static problem *create_prefixed(const toy_model *toy, ssi_isa isa, uint32_t threads)
+{
+    return create_sequences(toy, isa, threads, 37);
 }
 
 static void free_problem(problem *p)
@@ -265,9 +279,11 @@ static void gradients_of_sequences_are_differences(void **state)
 {
     (void)state;
     toy_model *toy = create_toy(true);
-    problem *p = create_main(toy, ssi_cpu_best(), 1);
-    check_gradients(p);
-    free_problem(p);
+    for (uint32_t prefix_rows = 0; prefix_rows <= 37; prefix_rows += 37) {
+        problem *p = create_sequences(toy, ssi_cpu_best(), 1, prefix_rows);
+        check_gradients(p);
+        free_problem(p);
+    }
     toy_free(toy);
 }
 
@@ -305,12 +321,12 @@ static void run_backwards(void *context, uint32_t task_count,
 
 static void threads_tasks_and_kernels_change_no_bit(void **state)
 {
-    static problem *(*const create[])(const toy_model *, ssi_isa, uint32_t) = {create_streams,
-                                                                               create_main};
+    static problem *(*const create[])(const toy_model *, ssi_isa, uint32_t) = {
+        create_streams, create_main, create_prefixed};
     const ssi_parallel backwards = {.parallel_for = run_backwards, .thread_count = 5};
     (void)state;
     toy_model *toy = create_toy(false);
-    for (int kind = 0; kind < 2; kind++) {
+    for (int kind = 0; kind < 3; kind++) {
         size_t count;
         problem *plain = create[kind](toy, SSI_ISA_PORTABLE, 1);
         float *want = everything(plain, &count);

@@ -171,6 +171,33 @@ static void segments_change_roundings_alone(void **state)
     }
 }
 
+/* Sequences that begin alike, in one call that computes the beginning once and in a call each: the
+ * second's prompt is longer than the first's, which is as far as a common beginning goes. */
+static void a_shared_beginning_changes_roundings_alone(void **state)
+{
+    (void)state;
+    static const uint32_t alike[][2] = {{0, 0}, {3, 3}, {8, 5}}; /* tokens, and rows shared */
+    for (uint32_t k = 0; k < 2 * sizeof alike / sizeof alike[0]; k++) {
+        const bench_case *is = &bench_cases[k % 2 ? BENCH_JOINT : BENCH_MAIN];
+        train_bench *shared = bench_create(is, SS_CPU_AUTO, 2, 16);
+        train_bench *alone = bench_create(is, SS_CPU_AUTO, 2, 16);
+        size_t bytes = alike[k / 2][0] * sizeof(int32_t);
+        ssi_train_sums want = {0};
+        memcpy(shared->tokens[1], shared->tokens[0], bytes);
+        memcpy(alone->tokens[1], alone->tokens[0], bytes);
+        assert_int_equal(ssi_train_main_rows(&shared->main, shared->sequences, 2),
+                         20 + 13 - (is->streams ? 0 : alike[k / 2][1]));
+        ssi_train_sums got = bench_run(shared, BENCH_GRADIENT_SCALE, true);
+        for (uint32_t i = 0; i < BENCH_SEQUENCES; i++)
+            ssi_train_main_run(&alone->test->math, &alone->main, alone->main_pass,
+                               &alone->sequences[i], 1, BENCH_GRADIENT_SCALE, true, &want);
+        expect_near_sums(&got, &want);
+        expect_near(shared, shared->gradients, alone->gradients, 1e-5, "a shared beginning");
+        bench_free(shared);
+        bench_free(alone);
+    }
+}
+
 static void threads_change_no_bit(void **state)
 {
     (void)state;
@@ -507,6 +534,7 @@ int main(void)
         cmocka_unit_test(gradients_are_those_of_torch),
         cmocka_unit_test(losses_climb_as_gradients_say),
         cmocka_unit_test(segments_change_roundings_alone),
+        cmocka_unit_test(a_shared_beginning_changes_roundings_alone),
         cmocka_unit_test(threads_change_no_bit),
         cmocka_unit_test(evaluation_touches_no_gradient),
         cmocka_unit_test(gradients_add_up_and_the_frozen_have_none),

@@ -40,7 +40,7 @@ static const bench_case bench_cases[] = {
     {"joint", true, true, false, false, 0, {0.125f, 0.125f, 0.125f}},
     {"prune", false, false, true, false, 0, {0}},
 };
-enum { BENCH_CASES = sizeof bench_cases / sizeof bench_cases[0] };
+enum { BENCH_MAIN = 2, BENCH_JOINT, BENCH_CASES = sizeof bench_cases / sizeof bench_cases[0] };
 
 typedef struct train_bench {
     const bench_case *is;
