@@ -115,9 +115,8 @@ static int measure(run *of)
 static int say_numeric(run *of, const ss_error *error)
 {
     train_live_end(&of->live);
-    return report("training has failed after step %u: %s; %s is not written%s%s. "
-                  "Lower rates (--lr, --stream-lr) help",
-                  of->last.total_step, error->message, of->job->out,
+    return report("training has failed: %s (--lr, --stream-lr); %s is not written%s%s",
+                  error->message, of->job->out,
                   of->checkpoints ? ", the last good state is in " : "",
                   of->checkpoints ? of->checkpoint.bytes : "");
 }
