@@ -264,7 +264,10 @@ static int finish_from_best(run *of)
     of->checkpoints = false;
     of->steps_before = last->total_step;
     of->last.done = 0;
-    if (left == 0 && rename(of->best.bytes, of->job->out) != 0 && !exists(of->job->out))
+    of->finished = exists(of->job->out) && !exists(of->best.bytes); /* by an earlier run */
+    if (of->finished)
+        return GO_ON;
+    if (left == 0 && rename(of->best.bytes, of->job->out) != 0)
         return report("%s: %s", of->job->out, strerror(errno));
     of->finished = left == 0;
     int status =
