@@ -4,7 +4,9 @@
 #include "report.h"
 #include "train_run.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Rows of the option table, over a variable `of` of type train_job. */
 #define FILE_OPTIONS                                                                           \
@@ -16,6 +18,7 @@
     {OPTION_TEXT, "-o", "ADAPTER", "the file to write", &of->out, 0, 0, 0},                    \
     {OPTION_TEXT, "-a", "ADAPTER", "go on from this one, whose shape it keeps", &params->start,\
      0, 0, 0},                                                                                 \
+    {OPTION_TEXT, "--name", "TEXT", "what the adapter is called", &params->name, 0, 0, 0},     \
     {OPTION_FLAG, "--resume", 0, "go on from the last checkpoint, where there is one",         \
      &of->resume, 0, 0, 0},                                                                    \
     {OPTION_FLAG, "--json", 0, "the log on standard output, too", &of->json, 0, 0, 0}
@@ -126,6 +129,19 @@ static int read_arguments(train_job *of, int count, char **arguments)
     return GO_ON;
 }
 
+/* Hours of work end in this file: whether it can be made is better known before. */
+static int check_folder(const char *out)
+{
+    const char *slash = strrchr(out, '/');
+    buffer folder = {0};
+    buffer_append(&folder, slash != NULL ? out : ".", slash != NULL ? (size_t)(slash - out) + 1 : 1);
+    buffer_append(&folder, "", 1);
+    int status = access(folder.bytes, W_OK) == 0
+                     ? GO_ON : report("%s: %s: %s", out, folder.bytes, strerror(errno));
+    buffer_free(&folder);
+    return status;
+}
+
 int cmd_train(int count, char **arguments)
 {
     train_job of = {
@@ -136,6 +152,8 @@ int cmd_train(int count, char **arguments)
     };
     ss_train_params_init(&of.params, sizeof of.params);
     int status = read_arguments(&of, count, arguments);
+    if (status == GO_ON)
+        status = check_folder(of.out);
     if (status == GO_ON)
         status = train_job_prepare(&of);
     if (status == GO_ON)

@@ -115,9 +115,8 @@ static int measure(run *of)
 static int say_numeric(run *of, const ss_error *error)
 {
     train_live_end(&of->live);
-    return report("training has failed after step %u: %s; %s is not written%s%s. "
-                  "Lower rates (--lr, --stream-lr) help",
-                  of->last.total_step, error->message, of->job->out,
+    return report("training has failed: %s (--lr, --stream-lr); %s is not written%s%s",
+                  error->message, of->job->out,
                   of->checkpoints ? ", the last good state is in " : "",
                   of->checkpoints ? of->checkpoint.bytes : "");
 }
@@ -265,7 +264,10 @@ static int finish_from_best(run *of)
     of->checkpoints = false;
     of->steps_before = last->total_step;
     of->last.done = 0;
-    if (left == 0 && rename(of->best.bytes, of->job->out) != 0 && !exists(of->job->out))
+    of->finished = exists(of->job->out) && !exists(of->best.bytes); /* by an earlier run */
+    if (of->finished)
+        return GO_ON;
+    if (left == 0 && rename(of->best.bytes, of->job->out) != 0)
         return report("%s: %s", of->job->out, strerror(errno));
     of->finished = left == 0;
     int status =

@@ -46,7 +46,7 @@ train() {
     unpack "$rows"
     env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE "$program" train -m "$model" \
         -d "$work/$rows.train.jsonl" --dev "$work/$rows.dev.jsonl" -o "$work/$name.gguf" \
-        --seed 1 --resume "$@"
+        --name "specstream $name" --seed 1 --resume "$@"
     "$program" plot "$work/$name.gguf.log.jsonl" -o "$work/$name.svg"
 }
 ship() { cp "$work/$1.gguf" "$shipped/$1.gguf"; }

@@ -307,6 +307,9 @@ static void a_run_cut_short_ends_as_an_unbroken_one(void **state)
 
     char *stopped = fresh("train-stopped.gguf");
     int status = cut_short(rows, stopped, SIGINT, &error);
+    char *log_path = beside(stopped, ".log.jsonl");
+    size_t before_bytes, after_bytes;
+    char *before = read_file(log_path, &before_bytes);
     if (status != 0) { /* 0: it was done already */
         assert_int_equal(status, 1);
         assert_non_null(strstr(error, "--resume"));
@@ -315,6 +318,12 @@ static void a_run_cut_short_ends_as_an_unbroken_one(void **state)
     free(error);
     resume(rows, stopped);
     same_bytes(stopped, whole);
+    char *after = read_file(log_path, &after_bytes);
+    if (status != 0) /* it went on, and did not begin again: times included */
+        assert_true(after_bytes > before_bytes && memcmp(after, before, before_bytes) == 0);
+    free(before);
+    free(after);
+    free(log_path);
     resume(rows, stopped); /* nothing is left to do */
     same_bytes(stopped, whole);
 
