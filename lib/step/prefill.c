@@ -32,6 +32,8 @@ static uint32_t chunk_rows(const ssi_workspace *work, uint32_t count)
 static ss_status last_row(ssi_workspace *work, float *last_logits, ss_error *error)
 {
     bool finite;
+    if (!last_logits)
+        return SS_OK;
     ssi_main_head_run(work, work->batch.row_count - 1, 1, last_logits);
     work->model->kernels.argmax(last_logits, work->model->hyper.vocabulary_size, &finite);
     if (!finite)

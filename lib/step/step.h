@@ -111,9 +111,10 @@ ss_status ssi_step_run(ssi_workspace *work, ssi_tree *tree, const ssi_plan *plan
 /* step.c: the deferred schedule's second pass: the streams of the last committed row. */
 void ssi_step_defer(ssi_workspace *work, int32_t root_token);
 
-/* prefill.c: runs tokens[cache.length .. count - 1] in chunks and commits their rows, with logits
- * of the last into `last_logits` (NULL: none). Honours `cancelled` and `progress` (NULL: none)
- * between chunks: SS_ERROR_CANCELLED, with the rows so far committed. */
+/* prefill.c: runs tokens[cache.length .. count - 1], at least one, in chunks and commits their rows,
+ * with logits of the last into `last_logits`, SS_ERROR_NUMERIC if they are not finite (NULL: none,
+ * and no such check). Honours `cancelled` and `progress` (NULL: none) between chunks:
+ * SS_ERROR_CANCELLED, with the rows so far committed. */
 ss_status ssi_prefill_run(ssi_workspace *work, const int32_t *tokens, uint32_t count,
                           float *last_logits, const ss_progress *progress,
                           ss_error *error) SSI_MUST_CHECK;
