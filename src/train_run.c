@@ -323,10 +323,12 @@ static int log_end(run *of)
     int status = train_log_close(&of->log);
     char time[TIME_BYTES];
     train_live_time(train_log_seconds(&of->log), time);
-    fprintf(stderr, "%s: %.1f MB, %.3g million positions in %s", job->out,
-            (double)info.file_bytes * 1e-6, (double)sums.positions * 1e-6, time);
+    const bool many = sums.positions >= 100000;
+    fprintf(stderr, "%s: %.1f MB, %.*f%s positions in %s", job->out,
+            (double)info.file_bytes * 1e-6, many ? 2 : 0,
+            (double)sums.positions * (many ? 1e-6 : 1), many ? " million" : "", time);
     if (sums.positions_per_hour > 0)
-        fprintf(stderr, " (%.3g million an hour while streams were trained)",
+        fprintf(stderr, " (%.2f million an hour while streams were trained)",
                 sums.positions_per_hour * 1e-6);
     if (dev != NULL)
         fprintf(stderr, ", %.2f tokens a step on dev", dev->of.tokens_per_step);
