@@ -27,12 +27,14 @@ bool train_dev_should_stop(const train_curves *of, const train_dev *how)
     if (best == NULL || of->step_count == 0)
         return false;
     const ss_train_report *last = &of->steps[of->step_count - 1];
-    const size_t patience = last->step == last->stage_steps ? 1 : DEV_PATIENCE;
+    const bool over = last->step == last->stage_steps;
+    const size_t patience = over ? 1 : DEV_PATIENCE;
+    const double least = best->of.tokens_per_step * (1 - (over ? DEV_NOISE : DEV_HARM));
     if (last->stage != how->stage || of->dev_count <= patience ||
         of->devs[of->dev_count - 1].total_step != last->total_step)
         return false;
     for (size_t i = of->dev_count - patience; i < of->dev_count; i++)
-        if (of->devs[i].of.tokens_per_step >= best->of.tokens_per_step * (1 - DEV_NOISE))
+        if (of->devs[i].of.tokens_per_step >= least)
             return false;
     return true;
 }

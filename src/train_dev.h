@@ -11,7 +11,8 @@
 
 #define DEV_NODES 8u    /* --tree best:8 */
 #define DEV_NOISE 0.02  /* a figure that is no further below the best is as good */
-#define DEV_PATIENCE 3u /* worse figures in a row that end the training of streams */
+#define DEV_HARM 0.05   /* one that is so far below is worse for sure, though rates still fall */
+#define DEV_PATIENCE 3u /* of those in a row end the training of streams */
 
 typedef struct train_dev {
     uint32_t prompts;     /* 0: none given */
@@ -26,8 +27,8 @@ bool train_dev_due(const train_dev *how, const ss_train_report *step);
 const dev_point *train_dev_best(const train_curves *of);
 
 /* Whether the streams' stage is to end where it stands, and the best adapter to be gone on with:
- * the last figures have all been worse than the best by more than noise, or the stage is over and
- * its last one was. */
+ * the last figures have all been worse than the best for sure, or the stage is over and its last
+ * one is not as good. */
 bool train_dev_should_stop(const train_curves *of, const train_dev *how);
 
 #endif
