@@ -42,4 +42,8 @@ typedef struct ssi_arch {
 
 const ssi_arch *ssi_arch_find(ssi_text name); /* NULL: not supported */
 
+/* A model file's architecture; what is no whole model is refused. */
+ss_status ssi_arch_read(const ssi_gguf *gguf, const ssi_arch **arch,
+                        ss_error *error) SSI_MUST_CHECK;
+
 #endif
