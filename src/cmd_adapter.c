@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* adapter: writes an untrained one, or tells what a file holds. */
+/* adapter: tells what a file holds, writes an untrained one; what it leaves to others. */
 #include "args.h"
 #include "commands.h"
 #include "json_write.h"
@@ -73,23 +73,6 @@ static void print_table(const ss_adapter_file_info *info)
                   (double)info->file_bytes * 1e-6);
 }
 
-/* Whether the model takes the adapter. */
-static int check_against(const char *file, const settings *from)
-{
-    ss_model *model;
-    ss_adapter *adapter = NULL;
-    ss_error error;
-    ss_error_init(&error, sizeof error);
-    int status = settings_load(from, &model);
-    if (status != GO_ON)
-        return status;
-    if (ss_adapter_load(model, file, NULL, &adapter, &error) != SS_OK)
-        status = report_error(file, &error);
-    ss_adapter_free(adapter);
-    ss_model_free(model);
-    return status;
-}
-
 static int tell(int count, char **arguments)
 {
     settings from = SETTINGS_DEFAULT;
@@ -117,7 +100,7 @@ static int tell(int count, char **arguments)
         return usage_error("adapter info", "ADAPTER is missing");
     if (ss_adapter_read_file_info(file, &info, &error) != SS_OK)
         return report_error(file, &error);
-    status = from.model != NULL ? check_against(file, &from) : GO_ON;
+    status = from.model != NULL ? settings_check_adapter(&from, file) : GO_ON;
     if (status != GO_ON)
         return status;
     if (json)
@@ -191,18 +174,28 @@ static int init(int count, char **arguments)
 
 int cmd_adapter(int count, char **arguments)
 {
-    if (count > 0 && strcmp(arguments[0], "init") == 0)
-        return init(count - 1, arguments + 1);
-    if (count > 0 && strcmp(arguments[0], "info") == 0)
-        return tell(count - 1, arguments + 1);
-    if (count > 0 && (strcmp(arguments[0], "--help") == 0 || strcmp(arguments[0], "-h") == 0)) {
-        output_text("Adapters: what makes a model draft for itself.\n\n"
-                    "usage: specstream adapter info ADAPTER [-m MODEL] [--json]\n"
-                    "       specstream adapter init -m MODEL -o ADAPTER [OPTION...]\n\n"
-                    "Each has its own --help.\n");
-        return EXIT_DONE;
-    }
-    if (count > 0)
-        return usage_error("adapter", "'%s' is neither info nor init", arguments[0]);
-    return usage_error("adapter", "info or init is missing");
+    static const struct {
+        const char *name;
+        int (*run)(int count, char **arguments);
+    } parts[] = {
+        {"info", tell},
+        {"init", init},
+        {"export-lora", cmd_adapter_export_lora},
+        {"merge", cmd_adapter_merge},
+    };
+    if (count == 0)
+        return usage_error("adapter", "info, init, export-lora or merge is missing");
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strcmp(arguments[0], parts[i].name) == 0)
+            return parts[i].run(count - 1, arguments + 1);
+    if (strcmp(arguments[0], "--help") != 0 && strcmp(arguments[0], "-h") != 0)
+        return usage_error("adapter", "'%s' is none of info, init, export-lora, merge",
+                           arguments[0]);
+    output_text("Adapters: what makes a model draft for itself.\n\n"
+                "usage: specstream adapter info ADAPTER [-m MODEL] [--json]\n"
+                "       specstream adapter init -m MODEL -o ADAPTER [OPTION...]\n"
+                "       specstream adapter export-lora ADAPTER -o LORA [-m MODEL]\n"
+                "       specstream adapter merge -m MODEL -a ADAPTER -o NEW [OPTION...]\n\n"
+                "Each has its own --help.\n");
+    return EXIT_DONE;
 }

@@ -5,6 +5,8 @@
 #define COMMANDS_H
 
 int cmd_adapter(int count, char **arguments);
+int cmd_adapter_export_lora(int count, char **arguments);
+int cmd_adapter_merge(int count, char **arguments);
 int cmd_bench(int count, char **arguments);
 int cmd_chat(int count, char **arguments);
 int cmd_detokenize(int count, char **arguments);
@@ -12,6 +14,7 @@ int cmd_generate(int count, char **arguments);
 int cmd_info(int count, char **arguments);
 int cmd_perplexity(int count, char **arguments);
 int cmd_plot(int count, char **arguments);
+int cmd_quantize(int count, char **arguments);
 int cmd_tokenize(int count, char **arguments);
 int cmd_train(int count, char **arguments);
 

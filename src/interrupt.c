@@ -15,12 +15,18 @@ static void on_interrupt(int number)
         watched); /* NULL is allowed; the one call that signal handlers may make */
 }
 
+static void install(void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action,
+              NULL); /* no SA_RESTART: a read that waits for a line ends, too */
+}
+
 void interrupt_watch(ss_session *session)
 {
-    struct sigaction action = {.sa_handler = session != NULL ? on_interrupt : SIG_DFL};
-    sigemptyset(&action.sa_mask);
-    watched = session; /* no SA_RESTART: a read that waits for a line ends, too */
-    sigaction(SIGINT, &action, NULL);
+    watched = session;
+    install(session != NULL ? on_interrupt : SIG_DFL);
 }
 
 void interrupt_note(void)

@@ -15,6 +15,22 @@ int settings_load(const settings *from, ss_model **model)
     return GO_ON;
 }
 
+int settings_check_adapter(const settings *from, const char *file)
+{
+    ss_model *model;
+    ss_adapter *adapter = NULL;
+    ss_error error;
+    ss_error_init(&error, sizeof error);
+    int status = settings_load(from, &model);
+    if (status != GO_ON)
+        return status;
+    if (ss_adapter_load(model, file, NULL, &adapter, &error) != SS_OK)
+        status = report_error(file, &error);
+    ss_adapter_free(adapter);
+    ss_model_free(model);
+    return status;
+}
+
 static uint32_t context_length(const settings *from, const ss_model *model, uint64_t wanted)
 {
     ss_model_info info = {.struct_size = sizeof info};

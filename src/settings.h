@@ -70,6 +70,9 @@ typedef struct settings {
 /* GO_ON, or EXIT_ERROR after saying why. */
 int settings_load(const settings *from, ss_model **model);
 
+/* Whether the model of the settings takes this adapter file; GO_ON, or EXIT_ERROR. */
+int settings_check_adapter(const settings *from, const char *file);
+
 /* A session with the sampler and stop strings as set, of `context` tokens, at most the model's
  * own limit unless -c asked for that many. */
 int settings_session(const settings *from, const ss_model *model, uint64_t context,

@@ -280,12 +280,21 @@ static double ratio(double of, double to)
     return to > 0 ? of / to : 0;
 }
 
+/* The measurement of the adapter that was written, or NULL. */
+static const dev_point *written_dev(const run *of)
+{
+    const size_t count = of->curves.dev_count;
+    if (of->stopped_early && of->finished)
+        return train_dev_best(&of->curves);
+    return count > 0 ? &of->curves.devs[count - 1] : NULL;
+}
+
 /* The last line of the log, and what a person wants to know. */
 static int log_end(run *of)
 {
     const train_job *job = of->job;
     const train_sums sums = train_curves_sums(&of->curves);
-    const size_t devs = of->curves.dev_count;
+    const dev_point *dev = written_dev(of);
     ss_adapter_file_info info = {.struct_size = sizeof info};
     buffer *line = &of->log.line;
     (void)ss_adapter_read_file_info(job->out, &info, NULL);
@@ -307,21 +316,22 @@ static int log_end(run *of)
     json_raw(line, "stopped_early", of->stopped_early ? "true" : "false",
              of->stopped_early ? 4 : 5);
     json_count(line, "peak_rss_bytes", peak_rss_bytes());
-    if (devs > 0)
-        json_number(line, "dev_tokens_per_step", of->curves.devs[devs - 1].of.tokens_per_step);
+    if (dev != NULL)
+        json_number(line, "dev_tokens_per_step", dev->of.tokens_per_step);
     else
         json_raw(line, "dev_tokens_per_step", "null", 4);
     int status = train_log_close(&of->log);
     char time[TIME_BYTES];
     train_live_time(train_log_seconds(&of->log), time);
-    fprintf(stderr, "%s: %.1f MB, %.2f million positions in %s", job->out,
-            (double)info.file_bytes * 1e-6, (double)sums.positions * 1e-6, time);
+    const bool many = sums.positions >= 100000;
+    fprintf(stderr, "%s: %.1f MB, %.*f%s positions in %s", job->out,
+            (double)info.file_bytes * 1e-6, many ? 2 : 0,
+            (double)sums.positions * (many ? 1e-6 : 1), many ? " million" : "", time);
     if (sums.positions_per_hour > 0)
         fprintf(stderr, " (%.2f million an hour while streams were trained)",
                 sums.positions_per_hour * 1e-6);
-    if (devs > 0)
-        fprintf(stderr, ", %.2f tokens a step on dev",
-                of->curves.devs[devs - 1].of.tokens_per_step);
+    if (dev != NULL)
+        fprintf(stderr, ", %.2f tokens a step on dev", dev->of.tokens_per_step);
     fprintf(stderr, "\n");
     return status;
 }

@@ -134,6 +134,54 @@ SS_API ss_status ss_adapter_write_untrained(const ss_model *model,
                                             const ss_adapter_init_params *params,
                                             const char *path, ss_error *error);
 
+/* Writes the main half of an adapter, the LoRA that tunes every row, as a plain LoRA file that
+ * llama.cpp and ss_adapter_load() take. Numbers and their types are carried over, and so are keys
+ * outside "specstream.".
+ *
+ * adapter  the file to read; its base need not be there.
+ * path     replaced whole or not at all.
+ *
+ * Returns SS_OK; SS_ERROR_ARGUMENT; SS_ERROR_IO; SS_ERROR_FORMAT (broken: key or tensor named);
+ * SS_ERROR_UNSUPPORTED (no adapter, or an adapter without a main half); SS_ERROR_MEMORY.
+ * Threads: any. Since 0.1. */
+SS_API ss_status ss_adapter_export_lora(const char *adapter, const char *path, ss_error *error);
+
+/* Settings of ss_adapter_merge. Call ss_merge_params_init(), then change fields. */
+typedef struct ss_merge_params {
+    size_t struct_size;            /* set by _init */
+    const ss_allocator *allocator; /* NULL: malloc and free */
+    const ss_progress *progress;   /* NULL: none */
+    const ss_parallel *parallel;   /* NULL: threads of our own */
+    const char *streams_path;      /* where the rest of the adapter goes, its streams, as one in
+                                    * mode "lossless" for the new model; NULL (default): nowhere */
+    uint32_t thread_count;         /* 0: one per core; ignored with parallel */
+    ss_weight_type type;           /* of the matrices that change. SS_WEIGHT_AUTO (default): their
+                                    * own where that has 8 bits or more, else Q8_0, since rounding
+                                    * to fewer bits takes most of a LoRA away again */
+} ss_merge_params;
+
+SS_API ss_status ss_merge_params_init(ss_merge_params *params, size_t struct_size);
+
+/* Merges the main half of an adapter, or a plain LoRA, into its base: writes a model file in which
+ * W + (alpha / r) B A stands for each matrix W that has a pair. All other tensors, and all keys but
+ * general.file_type, are carried over. A matrix whose rows are no multiple of 32 becomes F16 where
+ * a quantised type is asked for. The bytes depend on the two files and `type` alone.
+ *
+ * Memory does not grow with the model: a few MiB, the headers, and the adapter's largest pair.
+ *
+ * model, adapter   the files to read.
+ * params           read during the call; NULL means defaults.
+ * path             replaced whole or not at all, as is params->streams_path.
+ *
+ * Returns SS_OK; SS_ERROR_ARGUMENT; SS_ERROR_IO; SS_ERROR_FORMAT (broken; or a number that is not
+ * finite, or too large for the type: tensor and row are named); SS_ERROR_UNSUPPORTED (also: no
+ * main half; streams_path without streams); SS_ERROR_MISMATCH (the adapter was made for another
+ * base); SS_ERROR_MEMORY; SS_ERROR_CANCELLED (by the progress hook).
+ * Threads: any. Since 0.1. */
+SS_API ss_status ss_adapter_merge(const char *model, const char *adapter,
+                                  const ss_merge_params *params, const char *path,
+                                  ss_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -105,6 +105,47 @@ typedef struct ss_tensor_info {
 SS_API ss_status ss_model_get_tensor(const ss_model *model, uint32_t index,
                                      ss_tensor_info *info, ss_error *error);
 
+/* How a model file stores the numbers of its matrices. */
+typedef int32_t ss_weight_type;
+#define SS_WEIGHT_AUTO ((ss_weight_type)0) /* the call's own choice */
+#define SS_WEIGHT_KEEP ((ss_weight_type)1) /* each tensor as it is */
+#define SS_WEIGHT_F32 ((ss_weight_type)2)
+#define SS_WEIGHT_F16 ((ss_weight_type)3)
+#define SS_WEIGHT_Q8_0 ((ss_weight_type)4)
+#define SS_WEIGHT_Q4_0 ((ss_weight_type)5)
+#define SS_WEIGHT_Q4_1 ((ss_weight_type)6)
+
+/* Settings of ss_model_quantize. Call ss_quantize_params_init(), then set `type`. */
+typedef struct ss_quantize_params {
+    size_t struct_size;            /* set by _init */
+    const ss_allocator *allocator; /* NULL: malloc and free */
+    const ss_progress *progress;   /* NULL: none */
+    const ss_parallel *parallel;   /* NULL: threads of our own */
+    uint32_t thread_count;         /* 0: one per core; ignored with parallel */
+    ss_weight_type type;           /* SS_WEIGHT_F32 to _Q4_1; no default */
+} ss_quantize_params;
+
+SS_API ss_status ss_quantize_params_init(ss_quantize_params *params, size_t struct_size);
+
+/* Writes a model file anew with its matrices in another type. Vectors (norms, biases) stay as they
+ * are, and so do all keys but general.file_type. A matrix whose rows are no multiple of 32 becomes
+ * F16 where a quantised type is asked for; the output head (tied or not), where 4 bits are asked
+ * for, becomes Q8_0, or stays as it is if it is quantised already. Four-bit scales are searched for
+ * the least squared error. The bytes depend on the input alone, not on machine or threads.
+ *
+ * Memory does not grow with the file: a few MiB and the header.
+ *
+ * model    the file to read; it must be one that ss_model_load takes.
+ * params   read during the call.
+ * path     replaced whole or not at all; may be `model` itself.
+ *
+ * Returns SS_OK; SS_ERROR_ARGUMENT; SS_ERROR_IO; SS_ERROR_FORMAT (broken; or a number that is not
+ * finite, or too large for the type: tensor and row are named); SS_ERROR_UNSUPPORTED;
+ * SS_ERROR_MEMORY; SS_ERROR_CANCELLED (by the progress hook).
+ * Threads: any. Since 0.1. */
+SS_API ss_status ss_model_quantize(const char *model, const ss_quantize_params *params,
+                                   const char *path, ss_error *error);
+
 #ifdef __cplusplus
 }
 #endif

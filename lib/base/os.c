@@ -129,7 +129,7 @@ static bool write_all(int fd, const void *data, size_t bytes)
 
 /* Creates a file beside `path` under a name nobody has; its mode that of the file it is to
  * replace, if there is one. */
-static int create_beside(const char *path, char *name, size_t capacity)
+static int create_beside(const char *path, const struct stat *old, char *name, size_t capacity)
 {
     for (int attempt = 0; attempt < 100; attempt++) {
         int length = snprintf(name, capacity, "%s.%08x.tmp", path,
@@ -139,9 +139,8 @@ static int create_beside(const char *path, char *name, size_t capacity)
             return -1;
         }
         int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        struct stat old;
-        if (fd >= 0 && stat(path, &old) == 0)
-            (void)!fchmod(fd, old.st_mode & 07777);
+        if (fd >= 0 && old)
+            (void)!fchmod(fd, old->st_mode & 07777);
         if (fd >= 0 || errno != EEXIST)
             return fd;
     }
@@ -164,26 +163,59 @@ static void sync_folder_of(const char *path, char *name, size_t capacity)
     }
 }
 
-ss_status ssi_file_write(const char *path, const void *data, size_t bytes, ss_error *error)
+ss_status ssi_file_begin(ssi_file_maker *file, const char *path, ss_error *error)
 {
-    char name[2048];
-    int fd = create_beside(path, name, sizeof name);
-    if (fd < 0)
+    struct stat old;
+    bool exists = stat(path, &old) == 0;
+    file->path = path;
+    if (exists && !S_ISREG(old.st_mode))
+        return ssi_fail(error, SS_ERROR_IO, "%s: is not a regular file", path);
+    file->fd = create_beside(path, exists ? &old : NULL, file->name, sizeof file->name);
+    if (file->fd < 0)
         return fail_with_errno(error, path, "can't be created");
-    bool written = write_all(fd, data, bytes) && fsync(fd) == 0;
+    return SS_OK;
+}
+
+ss_status ssi_file_append(ssi_file_maker *file, const void *data, size_t bytes, ss_error *error)
+{
+    if (!write_all(file->fd, data, bytes))
+        return fail_with_errno(error, file->path, "can't be written");
+    return SS_OK;
+}
+
+void ssi_file_discard(ssi_file_maker *file)
+{
+    close(file->fd);
+    (void)unlink(file->name);
+}
+
+ss_status ssi_file_commit(ssi_file_maker *file, ss_error *error)
+{
+    bool written = fsync(file->fd) == 0;
     int code = errno;
-    if (close(fd) != 0 && written) {
+    if (close(file->fd) != 0 && written) {
         written = false;
         code = errno;
     }
-    if (!written || rename(name, path) != 0) {
+    if (!written || rename(file->name, file->path) != 0) {
         code = written ? errno : code;
-        (void)unlink(name);
+        (void)unlink(file->name);
         errno = code;
-        return fail_with_errno(error, path, "can't be written");
+        return fail_with_errno(error, file->path, "can't be written");
     }
-    sync_folder_of(path, name, sizeof name);
+    sync_folder_of(file->path, file->name, sizeof file->name);
     return SS_OK;
+}
+
+ss_status ssi_file_write(const char *path, const void *data, size_t bytes, ss_error *error)
+{
+    ssi_file_maker file;
+    SSI_TRY(ssi_file_begin(&file, path, error));
+    ss_status status = ssi_file_append(&file, data, bytes, error);
+    if (status == SS_OK)
+        return ssi_file_commit(&file, error);
+    ssi_file_discard(&file);
+    return status;
 }
 
 uint64_t ssi_clock_ns(void *unused)

@@ -27,7 +27,23 @@ void ssi_source_close(ssi_source *source);
 ss_status ssi_source_read(const ssi_source *source, uint64_t at, void *to, size_t bytes,
                           ss_error *error) SSI_MUST_CHECK;
 
-/* Replaces the file at `path` by temporary file, fsync and rename: old or new, never half. */
+/* A file in the making: it lies beside `path` under another name until it is whole, then takes its
+ * place by fsync and rename: old or new, never half. What is no regular file (/dev/full, a folder)
+ * is not replaced. Between begin and commit or discard a failure changes nothing at `path`. */
+typedef struct ssi_file_maker {
+    const char *path; /* borrowed */
+    int fd;
+    char name[2048]; /* where it lies meanwhile */
+} ssi_file_maker;
+
+ss_status ssi_file_begin(ssi_file_maker *file, const char *path, ss_error *error) SSI_MUST_CHECK;
+ss_status ssi_file_append(ssi_file_maker *file, const void *data, size_t bytes,
+                          ss_error *error) SSI_MUST_CHECK;
+/* Either ends the making, whatever comes of it. */
+ss_status ssi_file_commit(ssi_file_maker *file, ss_error *error) SSI_MUST_CHECK;
+void ssi_file_discard(ssi_file_maker *file);
+
+/* All four in one. */
 ss_status ssi_file_write(const char *path, const void *data, size_t bytes,
                          ss_error *error) SSI_MUST_CHECK;
 

@@ -18,4 +18,23 @@ static inline bool ssi_text_is(ssi_text text, const char *string)
            (text.length == 0 || memcmp(text.bytes, string, text.length) == 0);
 }
 
+/* Off the front, off the end; false, and nothing changes, when it isn't there. */
+static inline bool ssi_text_cut_prefix(ssi_text *text, const char *prefix)
+{
+    size_t length = strlen(prefix);
+    if (text->length < length || memcmp(text->bytes, prefix, length) != 0)
+        return false;
+    *text = (ssi_text){text->bytes + length, text->length - length};
+    return true;
+}
+
+static inline bool ssi_text_cut_suffix(ssi_text *text, const char *suffix)
+{
+    size_t length = strlen(suffix);
+    if (text->length < length || memcmp(text->bytes + text->length - length, suffix, length) != 0)
+        return false;
+    text->length -= length;
+    return true;
+}
+
 #endif

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* Of a source, however sure: else two that contradict each other outright leave nothing. */
+#define LEAST_UNKNOWN 0.04f
+
 static bool is_end(const ssi_growth_limits *limits, int32_t token)
 {
     for (uint32_t i = 0; i < limits->end_count; i++)
@@ -12,34 +15,102 @@ static bool is_end(const ssi_growth_limits *limits, int32_t token)
     return false;
 }
 
-/* Keeps the children sorted, likeliest first; the earlier one first among equals. */
-static void insert(ssi_growth *growth, uint32_t node, ssi_growth_child child)
+#define OPINIONS (SSI_SOURCE_COUNT * SSI_CANDIDATES)
+
+/* What several sources make of one node's children. */
+typedef struct pool_of_opinions {
+    ssi_growth_child children[OPINIONS];
+    float heard[OPINIONS]; /* what the present source gives each */
+    uint32_t count;
+    float unknown; /* chance of a token that none has named */
+} pool_of_opinions;
+
+static float at_least(float a, float b)
+{
+    return a > b ? a : b;
+}
+
+/* A source's opinions join the pool. With weighing, as independent evidence (Dempster's rule): what
+ * both name gains, what one alone names is worth what the other leaves open. Two sources that agree
+ * are right far oftener than either thinks, and one that is contradicted by a sure one is wrong
+ * (on the reference adapter's SQL, streams and n-grams: the nodes' loss falls from 0.87 to 0.73
+ * nats). Without, the better opinion stands. */
+static void hear(pool_of_opinions *pool, const ssi_growth_child *opinions, uint32_t count,
+                 bool weigh)
+{
+    uint32_t before = pool->count;
+    float named = 0;
+
+    memset(pool->heard, 0, before * sizeof *pool->heard);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = 0;
+        named += opinions[i].probability;
+        while (at < pool->count && pool->children[at].token != opinions[i].token)
+            at++;
+        pool->heard[at] = opinions[i].probability;
+        if (at < pool->count) {
+            if (opinions[i].probability > pool->children[at].probability) {
+                pool->children[at].source = opinions[i].source;
+                pool->children[at].rank = opinions[i].rank;
+                if (!weigh)
+                    pool->children[at].probability = opinions[i].probability;
+            }
+        } else {
+            pool->children[at] = opinions[i];
+            if (weigh && before > 0)
+                pool->children[at].probability = 0;
+            pool->count++;
+        }
+    }
+    if (!weigh || count == 0)
+        return;
+    float left = 1.0f - named, total = 0;
+    if (before == 0) {
+        pool->unknown = left;
+        return;
+    }
+    left = at_least(left, LEAST_UNKNOWN);
+    pool->unknown = at_least(pool->unknown, LEAST_UNKNOWN);
+    for (uint32_t i = 0; i < pool->count; i++) {
+        float *probability = &pool->children[i].probability;
+        *probability = *probability * (pool->heard[i] + left) + pool->unknown * pool->heard[i];
+        total += *probability;
+    }
+    pool->unknown *= left;
+    total += pool->unknown;
+    pool->unknown /= total;
+    for (uint32_t i = 0; i < pool->count; i++)
+        pool->children[i].probability /= total;
+}
+
+/* The likeliest children, sorted; the earlier one first among equals. */
+static void choose(ssi_growth *growth, uint32_t node, const pool_of_opinions *pool)
 {
     ssi_growth_child *children = growth->children[node];
-    uint32_t count = growth->child_count[node], at;
+    uint32_t count = 0;
 
-    for (at = 0; at < count && children[at].token != child.token; at++)
-        continue;
-    if (at < count) { /* another source had it: the better opinion stands */
-        if (child.probability <= children[at].probability)
-            return;
-    } else {
-        at = count < SSI_CANDIDATES ? count : SSI_CANDIDATES - 1;
-        if (count == SSI_CANDIDATES && child.probability <= children[at].probability)
-            return;
-        growth->child_count[node] = (uint8_t)(at + 1);
+    for (uint32_t i = 0; i < pool->count; i++) {
+        const ssi_growth_child *child = &pool->children[i];
+        uint32_t at = count < SSI_CANDIDATES ? count++ : SSI_CANDIDATES;
+        for (; at > 0 && child->probability > children[at - 1].probability; at--)
+            if (at < SSI_CANDIDATES)
+                children[at] = children[at - 1];
+        if (at < SSI_CANDIDATES)
+            children[at] = *child;
     }
-    for (; at > 0 && child.probability > children[at - 1].probability; at--)
-        children[at] = children[at - 1];
-    children[at] = child;
+    growth->child_count[node] = (uint8_t)count;
 }
 
 static void expand(ssi_growth *growth, const ssi_tree *tree, uint32_t node,
                    const ssi_draft_source *sources, uint32_t source_count,
                    const ssi_growth_limits *limits)
 {
+    pool_of_opinions pool;
+    ssi_growth_child opinions[SSI_CANDIDATES];
+
+    pool.count = 0;
     growth->expanded |= (uint64_t)1 << node;
-    growth->child_count[node] = growth->child_next[node] = 0;
+    growth->child_next[node] = 0;
     memset(growth->candidate_count[node], 0, sizeof growth->candidate_count[node]);
     for (uint32_t i = 0; i < source_count; i++) {
         ssi_source_kind kind = sources[i].kind;
@@ -51,13 +122,14 @@ static void expand(ssi_growth *growth, const ssi_tree *tree, uint32_t node,
                                     ? ssi_acceptance_correct(limits->acceptance, kind,
                                                              &candidates[c])
                                     : candidates[c].probability;
-            insert(growth, node,
-                   (ssi_growth_child){candidates[c].token, probability, (uint8_t)kind,
-                                      candidates[c].rank});
+            opinions[c] = (ssi_growth_child){candidates[c].token, probability, (uint8_t)kind,
+                                             candidates[c].rank};
         }
+        hear(&pool, opinions, count, limits->acceptance != NULL);
     }
+    choose(growth, node, &pool);
 
-    /* Only one child can be right: sources that disagree can't all be believed. */
+    /* Only one child can be right: corrections that overshoot can't all be believed. */
     float sum = 0;
     for (uint32_t c = 0; c < growth->child_count[node]; c++)
         sum += growth->children[node][c].probability;

@@ -157,10 +157,22 @@ static float worth_without_streams(ssi_planner *planner, const ssi_situation *si
     return grow_priced(planner, situation, others, count, &planner->shadow_tree);
 }
 
+/* What streams are thought to add where the other sources are worth something already. What they
+ * would bring scatters about as widely as its mean is large (as if exponentially), and the better
+ * of the two counts: gain * exp(-base / gain), of which this is an easy likeness. */
+static float expected_gain(const ssi_planner *planner)
+{
+    float gain = planner->stream_gain;
+    if (gain <= 0)
+        return 0;
+    float x = planner->base_worth / gain;
+    return gain / (1.0f + x + 0.5f * x * x);
+}
+
 /* Whether streams at this price (in tokens) are to be run, or looked at again. */
 static bool worth_running(ssi_planner *planner, float price)
 {
-    if (planner->stream_gain - planner->base_worth > price)
+    if (expected_gain(planner) > price)
         return true;
     float scale = price > PROBE_PRICE ? price / PROBE_PRICE : 1.0f;
     if ((float)++planner->stream_skips < (float)planner->stream_interval * scale)

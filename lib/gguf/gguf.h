@@ -93,6 +93,7 @@ void ssi_gguf_array_i32(const ssi_gguf_key *array, int32_t *items);
 
 const char *ssi_gguf_value_type_name(uint32_t type); /* "u32"; NULL: unknown */
 size_t ssi_gguf_value_bytes(uint32_t type); /* 0: strings, arrays, unknown */
+size_t ssi_gguf_key_bytes(const ssi_gguf_key *key); /* of its value, or of all its items */
 
 /* gguf_type.c: every ggml tensor type that has been in use, whether this library computes with it
  * or not. NULL: unknown. */

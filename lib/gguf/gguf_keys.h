@@ -5,7 +5,9 @@
 
 #define SSI_KEY_ALIGNMENT "general.alignment"
 #define SSI_KEY_ARCHITECTURE "general.architecture"
+#define SSI_KEY_FILE_TYPE "general.file_type"
 #define SSI_KEY_NAME "general.name"
+#define SSI_KEY_QUANTIZATION_VERSION "general.quantization_version"
 #define SSI_KEY_TYPE "general.type"
 #define SSI_KEY_SPLIT_COUNT "split.count"
 
@@ -53,6 +55,7 @@
 
 #define SSI_KEY_ADAPTER_TYPE "adapter.type"
 #define SSI_KEY_LORA_ALPHA "adapter.lora.alpha"
+#define SSI_PREFIX_OWN "specstream." /* of this library's keys and tensors */
 #define SSI_KEY_FORMAT_VERSION "specstream.format_version"
 #define SSI_KEY_MODE "specstream.mode"
 #define SSI_KEY_STREAM_COUNT "specstream.stream_count"

@@ -174,6 +174,17 @@ void ssi_gguf_array_texts(const ssi_gguf_key *array, ssi_text *items)
     }
 }
 
+size_t ssi_gguf_key_bytes(const ssi_gguf_key *key)
+{
+    size_t item_bytes = ssi_gguf_value_bytes(key->type);
+    const unsigned char *at = key->data;
+    if (item_bytes > 0)
+        return (size_t)key->count * item_bytes;
+    for (uint64_t i = 0; i < key->count; i++)
+        at += 8 + text_at(at).length;
+    return (size_t)(at - key->data);
+}
+
 void ssi_gguf_array_f32(const ssi_gguf_key *array, float *items)
 {
     for (uint64_t i = 0; i < array->count; i++)

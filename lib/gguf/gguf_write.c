@@ -69,14 +69,19 @@ static void pad(ssi_gguf_writer *writer, ssi_gguf_buffer *to, size_t at)
         memset(zeros, 0, bytes);
 }
 
-static void begin_key(ssi_gguf_writer *writer, const char *name, uint32_t type)
+static ssi_text name_of(const char *name)
 {
-    append_text(writer, &writer->keys, (ssi_text){name, strlen(name)});
+    return (ssi_text){name, strlen(name)};
+}
+
+static void begin_key(ssi_gguf_writer *writer, ssi_text name, uint32_t type)
+{
+    append_text(writer, &writer->keys, name);
     append_u32(writer, &writer->keys, type);
     writer->key_count++;
 }
 
-static void begin_array(ssi_gguf_writer *writer, const char *name, uint32_t type, uint64_t count)
+static void begin_array(ssi_gguf_writer *writer, ssi_text name, uint32_t type, uint64_t count)
 {
     begin_key(writer, name, SSI_GGUF_ARRAY);
     append_u32(writer, &writer->keys, type);
@@ -93,32 +98,32 @@ void ssi_gguf_write_begin(ssi_gguf_writer *writer, uint32_t version, uint32_t al
 
 void ssi_gguf_write_u32(ssi_gguf_writer *writer, const char *name, uint32_t value)
 {
-    begin_key(writer, name, SSI_GGUF_U32);
+    begin_key(writer, name_of(name), SSI_GGUF_U32);
     append_u32(writer, &writer->keys, value);
 }
 
 void ssi_gguf_write_f32(ssi_gguf_writer *writer, const char *name, float value)
 {
-    begin_key(writer, name, SSI_GGUF_F32);
+    begin_key(writer, name_of(name), SSI_GGUF_F32);
     append_u32(writer, &writer->keys, ssi_bits_from_float(value));
 }
 
 void ssi_gguf_write_bool(ssi_gguf_writer *writer, const char *name, bool value)
 {
-    begin_key(writer, name, SSI_GGUF_BOOL);
+    begin_key(writer, name_of(name), SSI_GGUF_BOOL);
     append_bytes(writer, &writer->keys, value ? "\1" : "\0", 1);
 }
 
 void ssi_gguf_write_text(ssi_gguf_writer *writer, const char *name, ssi_text value)
 {
-    begin_key(writer, name, SSI_GGUF_STRING);
+    begin_key(writer, name_of(name), SSI_GGUF_STRING);
     append_text(writer, &writer->keys, value);
 }
 
 void ssi_gguf_write_texts(ssi_gguf_writer *writer, const char *name, const ssi_text *items,
                           uint64_t count)
 {
-    begin_array(writer, name, SSI_GGUF_STRING, count);
+    begin_array(writer, name_of(name), SSI_GGUF_STRING, count);
     for (uint64_t i = 0; i < count; i++)
         append_text(writer, &writer->keys, items[i]);
 }
@@ -126,7 +131,7 @@ void ssi_gguf_write_texts(ssi_gguf_writer *writer, const char *name, const ssi_t
 void ssi_gguf_write_f32s(ssi_gguf_writer *writer, const char *name, const float *items,
                          uint64_t count)
 {
-    begin_array(writer, name, SSI_GGUF_F32, count);
+    begin_array(writer, name_of(name), SSI_GGUF_F32, count);
     for (uint64_t i = 0; i < count; i++)
         append_u32(writer, &writer->keys, ssi_bits_from_float(items[i]));
 }
@@ -134,24 +139,42 @@ void ssi_gguf_write_f32s(ssi_gguf_writer *writer, const char *name, const float 
 void ssi_gguf_write_i32s(ssi_gguf_writer *writer, const char *name, const int32_t *items,
                          uint64_t count)
 {
-    begin_array(writer, name, SSI_GGUF_I32, count);
+    begin_array(writer, name_of(name), SSI_GGUF_I32, count);
     for (uint64_t i = 0; i < count; i++)
         append_u32(writer, &writer->keys, (uint32_t)items[i]);
+}
+
+void ssi_gguf_write_key(ssi_gguf_writer *writer, const ssi_gguf_key *key)
+{
+    if (key->is_array)
+        begin_array(writer, key->name, key->type, key->count);
+    else
+        begin_key(writer, key->name, key->type);
+    append_bytes(writer, &writer->keys, key->data, ssi_gguf_key_bytes(key));
+}
+
+void ssi_gguf_declare_tensor(ssi_gguf_writer *writer, ssi_text name, uint32_t ggml_type,
+                             const uint64_t *dims, uint32_t dims_count, uint64_t bytes)
+{
+    uint64_t padding = (uint64_t)-bytes & (writer->alignment - 1);
+    append_text(writer, &writer->tensors, name);
+    append_u32(writer, &writer->tensors, dims_count);
+    for (uint32_t i = 0; i < dims_count; i++)
+        append_u64(writer, &writer->tensors, dims[i]);
+    append_u32(writer, &writer->tensors, ggml_type);
+    append_u64(writer, &writer->tensors, writer->data_bytes);
+    writer->failed |= __builtin_add_overflow(writer->data_bytes, bytes, &writer->data_bytes) ||
+                      __builtin_add_overflow(writer->data_bytes, padding, &writer->data_bytes);
+    writer->tensor_count++;
 }
 
 void ssi_gguf_write_tensor(ssi_gguf_writer *writer, const char *name, uint32_t ggml_type,
                            const uint64_t *dims, uint32_t dims_count, const void *data,
                            size_t bytes)
 {
-    append_text(writer, &writer->tensors, (ssi_text){name, strlen(name)});
-    append_u32(writer, &writer->tensors, dims_count);
-    for (uint32_t i = 0; i < dims_count; i++)
-        append_u64(writer, &writer->tensors, dims[i]);
-    append_u32(writer, &writer->tensors, ggml_type);
-    append_u64(writer, &writer->tensors, writer->data.used);
+    ssi_gguf_declare_tensor(writer, name_of(name), ggml_type, dims, dims_count, bytes);
     append_bytes(writer, &writer->data, data, bytes);
     pad(writer, &writer->data, writer->data.used);
-    writer->tensor_count++;
 }
 
 static unsigned char *copy_buffer(unsigned char *to, const ssi_gguf_buffer *from)

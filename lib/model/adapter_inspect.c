@@ -43,13 +43,6 @@ static ss_status read_keys(const ssi_gguf *gguf, ss_adapter_file_info *info, ss_
     return SS_OK;
 }
 
-static bool ends_with(ssi_text text, const char *suffix)
-{
-    size_t length = strlen(suffix);
-    return text.length >= length &&
-           memcmp(text.bytes + text.length - length, suffix, length) == 0;
-}
-
 static void read_ranks(const ssi_gguf *gguf, ss_adapter_file_info *info)
 {
     const struct { /* the first that fits */
@@ -68,8 +61,9 @@ static void read_ranks(const ssi_gguf *gguf, ss_adapter_file_info *info)
         const ssi_gguf_tensor *tensor = &gguf->tensors[i];
         size_t kind = 0;
         info->parameter_count += tensor->elements;
+        ssi_text name = tensor->name;
         while (kind < sizeof kinds / sizeof *kinds &&
-               !ends_with(tensor->name, kinds[kind].suffix))
+               !ssi_text_cut_suffix(&name, kinds[kind].suffix))
             kind++;
         if (kind < sizeof kinds / sizeof *kinds && tensor->dims[1] > *kinds[kind].rank)
             *kinds[kind].rank =

@@ -11,7 +11,6 @@
 #include "model/arch.h"
 
 #define FORMAT_VERSION 1u
-#define PREFIX "specstream."
 
 /* ── keys ── */
 
@@ -51,7 +50,7 @@ static ss_status check_known_keys(const ssi_gguf *gguf, ss_error *error)
     };
     for (uint32_t i = 0; i < gguf->key_count; i++) {
         ssi_text name = gguf->keys[i].name;
-        bool found = name.length < strlen(PREFIX) || memcmp(name.bytes, PREFIX, strlen(PREFIX));
+        bool found = name.length < strlen(SSI_PREFIX_OWN) || memcmp(name.bytes, SSI_PREFIX_OWN, strlen(SSI_PREFIX_OWN));
         for (size_t j = 0; j < sizeof known / sizeof *known && !found; j++)
             found = ssi_text_is(name, known[j]);
         if (!found)
@@ -126,37 +125,18 @@ static ss_status read_streams(ssi_adapter_plan *plan, ss_error *error)
 
 /* ── tensors ── */
 
-static bool cut_prefix(ssi_text *text, const char *prefix)
-{
-    size_t length = strlen(prefix);
-    if (text->length < length || memcmp(text->bytes, prefix, length) != 0)
-        return false;
-    *text = (ssi_text){text->bytes + length, text->length - length};
-    return true;
-}
-
-static bool cut_suffix(ssi_text *text, const char *suffix)
-{
-    size_t length = strlen(suffix);
-    if (text->length < length ||
-        memcmp(text->bytes + text->length - length, suffix, length) != 0)
-        return false;
-    text->length -= length;
-    return true;
-}
-
 /* "blk.<layer>." off the front; false when it isn't there or the layer is too high. */
 static bool cut_layer(ssi_text *text, uint32_t layer_count, uint32_t *layer)
 {
     uint32_t number = 0, digits = 0;
-    if (!cut_prefix(text, "blk."))
+    if (!ssi_text_cut_prefix(text, "blk."))
         return false;
     while (text->length > 0 && text->bytes[0] >= '0' && text->bytes[0] <= '9' && digits++ < 6) {
         number = number * 10 + (uint32_t)(text->bytes[0] - '0');
         *text = (ssi_text){text->bytes + 1, text->length - 1};
     }
     *layer = number;
-    return digits > 0 && number < layer_count && cut_prefix(text, ".");
+    return digits > 0 && number < layer_count && ssi_text_cut_prefix(text, ".");
 }
 
 /* The linear map a layer's tensor name stands for, or SSI_LINEAR_COUNT. */
@@ -178,11 +158,11 @@ static ss_status sort_lora(ssi_adapter_plan *plan, const ssi_gguf_tensor *tensor
 {
     ssi_text name = tensor->name;
     uint32_t layer, map, layer_count = plan->model->hyper.layer_count;
-    bool is_a = cut_suffix(&name, ".lora_a");
-    if (!is_a && !cut_suffix(&name, ".lora_b"))
+    bool is_a = ssi_text_cut_suffix(&name, ".lora_a");
+    if (!is_a && !ssi_text_cut_suffix(&name, ".lora_b"))
         return ssi_fail(error, SS_ERROR_UNSUPPORTED, "tensor %.*s is no part of an adapter",
                         SSI_SHOW(tensor->name));
-    bool is_stream = !plan->plain_lora && cut_suffix(&name, ".stream");
+    bool is_stream = !plan->plain_lora && ssi_text_cut_suffix(&name, ".stream");
     if (!cut_layer(&name, layer_count, &layer) ||
         (map = linear_of(plan->model, name)) == SSI_LINEAR_COUNT)
         return ssi_fail(error, SS_ERROR_UNSUPPORTED,
@@ -221,7 +201,7 @@ static ss_status sort_own(ssi_adapter_plan *plan, const ssi_gguf_tensor *tensor,
         {"prune.b", &plan->pairs[SSI_PAIR_PRUNE].b},
     };
     ssi_text name = tensor->name;
-    (void)cut_prefix(&name, PREFIX);
+    (void)ssi_text_cut_prefix(&name, SSI_PREFIX_OWN);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (ssi_text_is(name, known[i].name)) {
             *known[i].place = tensor;
@@ -302,7 +282,7 @@ ss_status ssi_adapter_plan_read(ssi_adapter_plan *plan, ss_error *error)
     for (uint32_t i = 0; i < plan->gguf->tensor_count; i++) {
         const ssi_gguf_tensor *tensor = &plan->gguf->tensors[i];
         ssi_text name = tensor->name;
-        bool own = !plan->plain_lora && cut_prefix(&name, PREFIX);
+        bool own = !plan->plain_lora && ssi_text_cut_prefix(&name, SSI_PREFIX_OWN);
         SSI_TRY(own ? sort_own(plan, tensor, error) : sort_lora(plan, tensor, error));
     }
     SSI_TRY(check_pairs(plan, error));

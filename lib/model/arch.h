@@ -45,4 +45,8 @@ const ssi_arch *ssi_arch_find(ssi_text name); /* NULL: not supported */
 /* What follows "blk.<layer>." in the name of a linear map's weight: "attn_q.weight". */
 const char *ssi_arch_map_name(const ss_model *model, uint32_t map);
 
+/* A model file's architecture; what is no whole model is refused. */
+ss_status ssi_arch_read(const ssi_gguf *gguf, const ssi_arch **arch,
+                        ss_error *error) SSI_MUST_CHECK;
+
 #endif

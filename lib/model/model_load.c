@@ -35,32 +35,11 @@ static ss_status choose_isa(ss_cpu cpu, ssi_isa *isa, ss_error *error)
     return SS_OK;
 }
 
-static ss_status find_architecture(loader *load, ss_error *error)
-{
-    ssi_text name, type = { "model", 5 };
-    uint32_t split_count = 1;
-    SSI_TRY(ssi_gguf_get_text(&load->gguf, SSI_KEY_TYPE, SSI_OPTIONAL, &type, error));
-    if (!ssi_text_is(type, "model"))
-        return ssi_fail(error, SS_ERROR_UNSUPPORTED, "key %s: '%.*s', expected 'model'",
-                        SSI_KEY_TYPE, SSI_SHOW(type));
-    SSI_TRY(ssi_gguf_get_u32(&load->gguf, SSI_KEY_SPLIT_COUNT, SSI_OPTIONAL, &split_count,
-                             error));
-    if (split_count > 1)
-        return ssi_fail(error, SS_ERROR_UNSUPPORTED,
-                        "key %s: %u, a model split over files is not supported",
-                        SSI_KEY_SPLIT_COUNT, split_count);
-    SSI_TRY(ssi_gguf_get_text(&load->gguf, SSI_KEY_ARCHITECTURE, SSI_REQUIRED, &name, error));
-    load->arch = ssi_arch_find(name);
-    if (load->arch == NULL)
-        return ssi_fail(error, SS_ERROR_UNSUPPORTED, "architecture '%.*s' is not supported",
-                        SSI_SHOW(name));
-    load->name = (ssi_text){ "", 0 };
-    return ssi_gguf_get_text(&load->gguf, SSI_KEY_NAME, SSI_OPTIONAL, &load->name, error);
-}
-
 static ss_status plan(loader *load, ss_error *error)
 {
-    SSI_TRY(find_architecture(load, error));
+    SSI_TRY(ssi_arch_read(&load->gguf, &load->arch, error));
+    load->name = (ssi_text){ "", 0 };
+    SSI_TRY(ssi_gguf_get_text(&load->gguf, SSI_KEY_NAME, SSI_OPTIONAL, &load->name, error));
     SSI_TRY(ssi_hyper_read(&load->gguf, load->arch, &load->hyper, error));
     SSI_TRY(ssi_rope_read(&load->gguf, load->arch, load->hyper.context_length, &load->rope,
                           error));

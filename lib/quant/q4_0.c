@@ -3,7 +3,7 @@
  * column 16 + j high; value = d * (q - 8). Packing moves whole words of 4 bytes. */
 #include <math.h>
 
-#include "quant/pack.h"
+#include "quant/lanes.h"
 
 enum { BLOCK_BYTES = 18, GROUP_QUANTS = 256, GROUP_SCALES = 32 };
 
@@ -43,6 +43,80 @@ static void encode(const float *values, size_t count, void *blocks)
         for (uint32_t j = 0; j < 16; j++)
             at[2 + j] = (unsigned char)(nibble(values[i + j] * inverse)
                                         | nibble(values[i + 16 + j] * inverse) << 4);
+    }
+}
+
+/* -8 .. 7 for four values. */
+SSI_INLINE ssi_lanes codes(const float *values, float inverse)
+{
+    return ssi_lanes_nibbles(ssi_lanes_load(values) * inverse + 8.0f) - 8.0f;
+}
+
+/* The scale that fits a block's codes under this inverse best. Returns by how much the squared error
+ * is below that of zeros. */
+static float try_scale(const float *values, float inverse, uint16_t *scale)
+{
+    ssi_lanes products = {0}, squares = {0};
+    for (uint32_t j = 0; j < SSI_BLOCK; j += 4) {
+        ssi_lanes q = codes(values + j, inverse);
+        products += ssi_lanes_load(values + j) * q;
+        squares += q * q;
+    }
+    float product = ssi_lanes_sum(products), square = ssi_lanes_sum(squares);
+    *scale = ssi_f16_from_float(square > 0 ? product / square : 0);
+    float d = ssi_float_from_f16(*scale);
+    return d * (2 * product - d * square);
+}
+
+static void write_block(const float *values, float inverse, uint16_t scale, unsigned char *at)
+{
+    ssi_store_u16le(at, scale);
+    for (uint32_t j = 0; j < 16; j += 4) {
+        ssi_lanes low = codes(values + j, inverse), high = codes(values + 16 + j, inverse);
+        for (uint32_t i = 0; i < 4; i++)
+            at[2 + j + i] = (unsigned char)((int)(low[i] + 8) | (int)(high[i] + 8) << 4);
+    }
+}
+
+/* The same gain for a block as it was encoded. */
+static float gain_of(const float *values, const unsigned char *at)
+{
+    float decoded[SSI_BLOCK], gain = 0;
+    decode(at, SSI_BLOCK, decoded);
+    for (uint32_t j = 0; j < SSI_BLOCK; j++)
+        gain += decoded[j] * (2 * values[j] - decoded[j]);
+    return gain;
+}
+
+/* The largest magnitude is put at 7 to 9 steps from zero, on either side, and the scale fitted to
+ * the codes this gives; then twice codes to scale and scale to codes, from the best. */
+static void encode_best(const float *values, size_t count, void *blocks)
+{
+    enum { REACHES = 6, REFINEMENTS = 2 };
+    unsigned char *at = blocks;
+    encode(values, count, blocks);
+    for (; count > 0; count -= SSI_BLOCK, values += SSI_BLOCK, at += BLOCK_BYTES) {
+        uint16_t scale, best_scale = ssi_load_u16le(at);
+        float best = gain_of(values, at), best_inverse = 0, largest = 0;
+        for (uint32_t j = 0; j < SSI_BLOCK; j++)
+            largest = fabsf(values[j]) > largest ? fabsf(values[j]) : largest;
+        for (int i = 0; i < 2 * REACHES + REFINEMENTS; i++) {
+            float inverse = (7.0f + (float)(i / 2) * (2.0f / (REACHES - 1))) / largest;
+            if (i % 2 == 1)
+                inverse = -inverse;
+            if (i >= 2 * REACHES)
+                inverse = 1.0f / ssi_float_from_f16(best_scale);
+            if (!isfinite(inverse)) /* next to nothing but zeros */
+                continue;
+            float gain = try_scale(values, inverse, &scale);
+            if (gain > best) {
+                best = gain;
+                best_inverse = inverse;
+                best_scale = scale;
+            }
+        }
+        if (best_inverse != 0)
+            write_block(values, best_inverse, best_scale, at);
     }
 }
 
@@ -100,6 +174,7 @@ const ssi_type_info ssi_type_q4_0 = {
     .group_block_bytes = { GROUP_QUANTS, GROUP_SCALES },
     .decode = decode,
     .encode = encode,
+    .encode_best = encode_best,
     .pack = pack,
     .unpack_row = unpack_row,
 };

@@ -3,7 +3,7 @@
  * value = d * q + m. */
 #include <math.h>
 
-#include "quant/pack.h"
+#include "quant/lanes.h"
 
 enum { BLOCK_BYTES = 20, GROUP_QUANTS = 256, GROUP_SCALES = 32 };
 
@@ -42,6 +42,100 @@ static void encode(const float *values, size_t count, void *blocks)
         for (uint32_t j = 0; j < 16; j++)
             at[4 + j] = (unsigned char)(nibble((values[i + j] - least) * inverse)
                                         | nibble((values[i + 16 + j] - least) * inverse) << 4);
+    }
+}
+
+typedef struct line { /* what codes stand for */
+    uint16_t scale, minimum;
+    float low, inverse; /* how values became codes */
+} line;
+
+SSI_INLINE ssi_lanes codes(const float *values, const line *by)
+{
+    return ssi_lanes_nibbles((ssi_lanes_load(values) - by->low) * by->inverse);
+}
+
+/* Scale and minimum that fit the codes best, given how values become codes. Returns the squared
+ * error. Sums are taken above `base`, the least value, so that a block far from zero loses nothing
+ * to cancellation. */
+static float fit_line(const float *values, float base, line *by)
+{
+    ssi_lanes sums = {0}, products = {0}, own = {0}, ones = {0}, squares = {0};
+    for (uint32_t j = 0; j < SSI_BLOCK; j += 4) {
+        ssi_lanes q = codes(values + j, by), above = ssi_lanes_load(values + j) - base;
+        sums += above;
+        products += above * q;
+        own += above * above;
+        ones += q;
+        squares += q * q;
+    }
+    const float n = (float)SSI_BLOCK;
+    float sum = ssi_lanes_sum(sums), product = ssi_lanes_sum(products);
+    float one = ssi_lanes_sum(ones), square = ssi_lanes_sum(squares);
+    float determinant = n * square - one * one; /* of whole numbers: exact */
+    by->scale =
+        ssi_f16_from_float(determinant > 0 ? (n * product - sum * one) / determinant : 0);
+    float d = ssi_float_from_f16(by->scale);
+    by->minimum = ssi_f16_from_float(base + (sum - d * one) / n);
+    float m = ssi_float_from_f16(by->minimum) - base;
+    return ssi_lanes_sum(own) - 2 * (d * product + m * sum) + d * (d * square + 2 * m * one) +
+           n * m * m;
+}
+
+static void write_block(const float *values, const line *by, unsigned char *at)
+{
+    ssi_store_u16le(at, by->scale);
+    ssi_store_u16le(at + 2, by->minimum);
+    for (uint32_t j = 0; j < 16; j += 4) {
+        ssi_lanes low = codes(values + j, by), high = codes(values + 16 + j, by);
+        for (uint32_t i = 0; i < 4; i++)
+            at[4 + j + i] = (unsigned char)((int)low[i] | (int)high[i] << 4);
+    }
+}
+
+static float error_of(const float *values, const unsigned char *at)
+{
+    float decoded[SSI_BLOCK], error = 0;
+    decode(at, SSI_BLOCK, decoded);
+    for (uint32_t j = 0; j < SSI_BLOCK; j++)
+        error += (values[j] - decoded[j]) * (values[j] - decoded[j]);
+    return error;
+}
+
+/* The ends of the range are drawn in by 0, 3 or 6 % of it, both together by 6 at most, and the line
+ * fitted to the codes this gives; then twice codes to line and line to codes, from the best. */
+static void encode_best(const float *values, size_t count, void *blocks)
+{
+    static const float low_cut[] = {0, 0, 0, 0.03f, 0.03f, 0.06f};
+    static const float high_cut[] = {0, 0.03f, 0.06f, 0, 0.03f, 0};
+    enum { CUTS = sizeof low_cut / sizeof *low_cut, REFINEMENTS = 2 };
+    unsigned char *at = blocks;
+    encode(values, count, blocks);
+    for (; count > 0; count -= SSI_BLOCK, values += SSI_BLOCK, at += BLOCK_BYTES) {
+        line best_line = {ssi_load_u16le(at), ssi_load_u16le(at + 2), 0, 0};
+        float best = error_of(values, at), least = values[0], largest = values[0];
+        for (uint32_t j = 1; j < SSI_BLOCK; j++) {
+            least = values[j] < least ? values[j] : least;
+            largest = values[j] > largest ? values[j] : largest;
+        }
+        for (int i = 0; i < CUTS + REFINEMENTS; i++) {
+            float range = largest - least;
+            line by = {0, 0, ssi_float_from_f16(best_line.minimum),
+                       1.0f / ssi_float_from_f16(best_line.scale)};
+            if (i < CUTS) {
+                by.low = least + low_cut[i] * range;
+                by.inverse = 15.0f / (range - (low_cut[i] + high_cut[i]) * range);
+            }
+            if (!isfinite(by.inverse)) /* all values but the same */
+                continue;
+            float error = fit_line(values, least, &by);
+            if (error < best) {
+                best = error;
+                best_line = by;
+            }
+        }
+        if (best_line.inverse != 0)
+            write_block(values, &best_line, at);
     }
 }
 
@@ -104,6 +198,7 @@ const ssi_type_info ssi_type_q4_1 = {
     .group_block_bytes = { GROUP_QUANTS, GROUP_SCALES, GROUP_SCALES },
     .decode = decode,
     .encode = encode,
+    .encode_best = encode_best,
     .pack = pack,
     .unpack_row = unpack_row,
 };

@@ -4,9 +4,10 @@
  *     norm │ query, key, value; rotate; write the cache │ attention │ output; add
  *     norm │ gate, up, silu                             │ down; add
  *
- * Everything that reads one task's own outputs runs in that task; only the norms, which need whole
- * rows, stand between the regions. */
+ * Everything that reads one task's own outputs runs in that task; only what needs whole rows stands
+ * between the regions: the norms, and the small half of a LoRA. */
 #include "step/cut.h"
+#include "step/lora.h"
 #include "step/rows.h"
 
 typedef struct layer_work {
@@ -14,67 +15,59 @@ typedef struct layer_work {
     const ssi_layer *layer;
     uint32_t layer_index;
     ssi_cut cut;
-    bool quantise; /* gated: the 8-bit form for down */
-    const ssi_lora *lora[SSI_LORA_KINDS]; /* [SSI_LINEAR_COUNT] of this layer, or NULL */
-    uint32_t map_begin, map_end;          /* the maps whose A is being applied */
+    bool quantise_gated;             /* down takes 8 bits */
+    ssi_lora_layer lora, lora_after; /* of this layer and of the next */
+    const ssi_activation *x;         /* what follows is of the rows between two regions: */
+    const float *norm;               /* makes x; NULL: x is there */
+    bool quantise;                   /* the maps take x in 8 bits */
+    uint32_t map_begin, map_end;     /* the maps that will take x */
 } layer_work;
 
-static void run(layer_work *region, uint32_t unit_count, void (*body)(void *context, uint32_t task))
+static void run(layer_work *region, uint32_t unit_count,
+                void (*body)(void *context, uint32_t task))
 {
     ssi_workspace *work = region->work;
     region->cut = ssi_cut_make(unit_count, work->batch.row_count, work->parallel->thread_count);
     ssi_parallel_run(work->parallel, ssi_cut_tasks(&region->cut), body, region);
 }
 
-/* First row a LoRA of this kind acts on: main LoRA on all, stream LoRA on stream rows. */
-static uint32_t lora_begin(const ssi_batch *batch, uint32_t kind)
+/* Whether the input of these maps is wanted in 8 bits: by their weights or by a LoRA's A. */
+static bool takes_quants(const layer_work *region, uint32_t map_begin, uint32_t map_end)
 {
-    return kind == SSI_LORA_STREAM ? batch->main_count : 0;
+    bool wanted = ssi_lora_any(&region->lora);
+    for (uint32_t map = map_begin; map < map_end; map++)
+        wanted |= ssi_takes_quants(&region->layer->linear[map]);
+    return wanted;
 }
 
-/* A x for one map and kind, in 8 bits, for some rows. */
-static void apply_a(const layer_work *region, uint32_t kind, uint32_t map, const ssi_part *part)
+/* One task's share of asking for the A's of the maps after this region. */
+static void ask_ahead(const layer_work *region, uint32_t map_begin, uint32_t map_end,
+                      uint32_t task)
 {
-    const ssi_workspace *work = region->work;
-    const ssi_streams *streams = &work->streams;
-    const ssi_linear a = {region->lora[kind][map].a, NULL};
-    float *t = streams->lora_t[kind][map - region->map_begin];
-    uint32_t begin = lora_begin(&work->batch, kind), rank = region->lora[kind][map].b.rank;
-    begin = begin > part->row_begin ? begin : part->row_begin;
-    if (rank == 0 || begin >= part->row_end)
-        return;
-    ssi_rows_multiply(&work->model->kernels, &a, 0, a.weight.group_count,
-                      map == SSI_DOWN     ? &work->gated
-                      : map == SSI_OUTPUT ? &work->attended
-                                          : &work->normed,
-                      begin, part->row_end, t, streams->rank_stride);
-    for (uint32_t row = begin; row < part->row_end; row++)
-        ssi_lora_rank_quantize(t + row * streams->rank_stride, rank,
-                               &streams->lora_rank[kind][map - region->map_begin][row]);
+    const ssi_lora_layer *lora = map_begin == SSI_QUERY ? &region->lora_after : &region->lora;
+    ssi_lora_reduce_ahead(lora, map_begin, map_end, task, ssi_cut_tasks(&region->cut));
 }
 
-/* Units: the maps of one kind, then of the other; a kind that is absent has none. */
-static void lora_body(void *context, uint32_t task)
+static void ready_body(void *context, uint32_t row_begin, uint32_t row_end)
 {
     const layer_work *region = context;
-    uint32_t map_count = region->map_end - region->map_begin;
-    uint32_t first_kind = region->lora[SSI_LORA_MAIN] ? SSI_LORA_MAIN : SSI_LORA_STREAM;
-    ssi_part part = ssi_cut_part(&region->cut, task);
-    for (uint32_t unit = part.unit_begin; unit < part.unit_end; unit++)
-        apply_a(region, first_kind + unit / map_count, region->map_begin + unit % map_count,
-                &part);
+    if (region->norm)
+        ssi_rows_norm_part(region->work, region->norm, 0, row_begin, row_end, region->quantise);
+    ssi_lora_reduce(region->work, &region->lora, region->map_begin, region->map_end, region->x,
+                    row_begin, row_end);
 }
 
-/* Before maps [map_begin, map_end) are applied to their input. */
-static void run_lora(layer_work *region, uint32_t map_begin, uint32_t map_end)
+/* What maps [map_begin, map_end) need of whole rows of their input. */
+static void make_ready(layer_work *region, uint32_t map_begin, uint32_t map_end,
+                       const ssi_activation *x, const float *norm)
 {
-    uint32_t kinds = 0;
-    for (uint32_t kind = 0; kind < SSI_LORA_KINDS; kind++)
-        kinds += region->lora[kind] != NULL;
     region->map_begin = map_begin;
     region->map_end = map_end;
-    if (kinds > 0)
-        run(region, (map_end - map_begin) * kinds, lora_body);
+    region->x = x;
+    region->norm = norm;
+    region->quantise = takes_quants(region, map_begin, map_end);
+    if (norm || ssi_lora_any(&region->lora))
+        ssi_rows_spread(region->work, region->work->batch.row_count, ready_body, region);
 }
 
 /* y = W x + bias, + B (A x) where there is a LoRA, for a range of groups and rows. */
@@ -83,24 +76,17 @@ static void multiply(const layer_work *region, uint32_t map, uint32_t group_begi
                      uint32_t row_end, float *y, size_t y_stride)
 {
     const ssi_workspace *work = region->work;
-    const ssi_kernels *kernels = &work->model->kernels;
-    const ssi_streams *streams = &work->streams;
-    ssi_rows_multiply(kernels, &region->layer->linear[map], group_begin, group_end, x, row_begin,
-                      row_end, y, y_stride);
-    for (uint32_t kind = 0; kind < SSI_LORA_KINDS; kind++) {
-        uint32_t begin = lora_begin(&work->batch, kind);
-        begin = begin > row_begin ? begin : row_begin;
-        if (region->lora[kind] && begin < row_end)
-            kernels->lora_add(&region->lora[kind][map].b, group_begin, group_end,
-                              streams->lora_rank[kind][map - region->map_begin] + begin,
-                              row_end - begin, y + begin * y_stride, y_stride);
-    }
+    ssi_lora_expand_ahead(&region->lora, map, group_begin, group_end);
+    ssi_rows_multiply(&work->model->kernels, &region->layer->linear[map], group_begin,
+                      group_end, x, row_begin, row_end, y, y_stride);
+    ssi_lora_expand(work, &region->lora, map, map - region->map_begin, group_begin, group_end,
+                    row_begin, row_end, y, y_stride);
 }
 
 /* Query, key and value are cut into units of whole groups that are also whole heads. */
 typedef struct head_units {
-    uint32_t groups, heads;           /* of one unit */
-    uint32_t query_count, key_count;  /* units of query; of key, and of value */
+    uint32_t groups, heads;          /* of one unit */
+    uint32_t query_count, key_count; /* units of query; of key, and of value */
 } head_units;
 
 static head_units units_of(const ssi_hyper *hyper)
@@ -173,6 +159,7 @@ static void project_body(void *context, uint32_t task)
     head_units units = units_of(&region->work->model->hyper);
     ssi_part part = ssi_cut_part(&region->cut, task);
     uint32_t first = 0; /* unit where the map begins, the three in a row */
+    ask_ahead(region, SSI_OUTPUT, SSI_GATE, task);
     for (uint32_t map = SSI_QUERY; map <= SSI_VALUE; map++) {
         uint32_t count = map == SSI_QUERY ? units.query_count : units.key_count;
         uint32_t begin = part.unit_begin > first ? part.unit_begin - first : 0;
@@ -184,7 +171,8 @@ static void project_body(void *context, uint32_t task)
 }
 
 /* delta = W x, added to the residual stream: the last map of both sublayers. */
-static void add_delta(const layer_work *region, uint32_t map, const ssi_activation *x, uint32_t task)
+static void add_delta(const layer_work *region, uint32_t map, const ssi_activation *x,
+                      uint32_t task)
 {
     const ssi_workspace *work = region->work;
     const ssi_kernels *kernels = &work->model->kernels;
@@ -192,7 +180,8 @@ static void add_delta(const layer_work *region, uint32_t map, const ssi_activati
     ssi_part part = ssi_cut_part(&region->cut, task);
     multiply(region, map, part.unit_begin, part.unit_end, x, part.row_begin, part.row_end,
              work->delta, work->hidden_stride);
-    uint32_t begin = part.unit_begin * SSI_GROUP, end = least(part.unit_end * SSI_GROUP, columns);
+    uint32_t begin = part.unit_begin * SSI_GROUP,
+             end = least(part.unit_end * SSI_GROUP, columns);
     for (uint32_t row = part.row_begin; row < part.row_end; row++)
         kernels->add(work->hidden + row * work->hidden_stride + begin,
                      work->delta + row * work->hidden_stride + begin, end - begin);
@@ -201,12 +190,14 @@ static void add_delta(const layer_work *region, uint32_t map, const ssi_activati
 static void output_body(void *context, uint32_t task)
 {
     const layer_work *region = context;
+    ask_ahead(region, SSI_GATE, SSI_DOWN, task);
     add_delta(region, SSI_OUTPUT, &region->work->attended, task);
 }
 
 static void down_body(void *context, uint32_t task)
 {
     const layer_work *region = context;
+    ask_ahead(region, SSI_QUERY, SSI_OUTPUT, task);
     add_delta(region, SSI_DOWN, &region->work->gated, task);
 }
 
@@ -222,66 +213,41 @@ static void gate_body(void *context, uint32_t task)
     uint32_t group_begin = 2 * part.unit_begin, group_end = least(2 * part.unit_end, groups);
     uint32_t begin = group_begin * SSI_GROUP, end = group_end * SSI_GROUP;
 
+    ask_ahead(region, SSI_DOWN, SSI_LINEAR_COUNT, task);
     multiply(region, SSI_GATE, group_begin, group_end, &work->normed, part.row_begin,
              part.row_end, work->gate, work->feed_stride);
-    multiply(region, SSI_UP, group_begin, group_end, &work->normed, part.row_begin, part.row_end,
-             work->up, work->feed_stride);
+    multiply(region, SSI_UP, group_begin, group_end, &work->normed, part.row_begin,
+             part.row_end, work->up, work->feed_stride);
     for (uint32_t row = part.row_begin; row < part.row_end; row++) {
         size_t at = row * work->feed_stride + begin;
         kernels->silu_mul(work->gate + at, work->up + at, end - begin,
                           work->gated.values + row * work->gated.value_stride + begin);
-        if (region->quantise)
+        if (region->quantise_gated)
             ssi_row_quantize_columns(kernels, &work->gated, row, begin, end);
     }
-}
-
-/* The adapter's pairs of one layer. Stream rows exist in MSA layers alone. */
-static void find_lora(layer_work *region, uint32_t layer_index)
-{
-    const ssi_workspace *work = region->work;
-    const ss_adapter *adapter = work->streams.adapter;
-    if (!adapter)
-        return;
-    uint32_t skipped = work->model->hyper.layer_count - adapter->msa_layer_count;
-    if (adapter->main_lora)
-        region->lora[SSI_LORA_MAIN] = adapter->main_lora + layer_index * SSI_LINEAR_COUNT;
-    if (adapter->stream_lora && layer_index >= skipped &&
-        work->batch.main_count < work->batch.row_count)
-        region->lora[SSI_LORA_STREAM] =
-            adapter->stream_lora + (layer_index - skipped) * SSI_LINEAR_COUNT;
-}
-
-/* Whether the input of these maps is wanted in 8 bits: by their weights or by a LoRA's A. */
-static bool takes_quants(const layer_work *region, uint32_t map_begin, uint32_t map_end)
-{
-    bool wanted = region->lora[SSI_LORA_MAIN] || region->lora[SSI_LORA_STREAM];
-    for (uint32_t map = map_begin; map < map_end; map++)
-        wanted |= ssi_takes_quants(&region->layer->linear[map]);
-    return wanted;
 }
 
 void ssi_layer_run(ssi_workspace *work, uint32_t layer_index)
 {
     const ssi_layer *layer = &work->model->layers[layer_index];
     const ssi_linear *linear = layer->linear;
-    uint32_t row_count = work->batch.row_count;
     head_units units = units_of(&work->model->hyper);
-    layer_work region = {.work = work, .layer = layer, .layer_index = layer_index};
-    find_lora(&region, layer_index);
-    region.quantise = takes_quants(&region, SSI_DOWN, SSI_LINEAR_COUNT);
+    layer_work region = {.work = work,
+                         .layer = layer,
+                         .layer_index = layer_index,
+                         .lora = ssi_lora_find(work, layer_index)};
+    if (layer_index + 1 < work->model->hyper.layer_count)
+        region.lora_after = ssi_lora_find(work, layer_index + 1);
+    region.quantise_gated = takes_quants(&region, SSI_DOWN, SSI_LINEAR_COUNT);
 
-    ssi_rows_norm(work, layer->attention_norm, 0, row_count,
-                  takes_quants(&region, SSI_QUERY, SSI_OUTPUT));
-    run_lora(&region, SSI_QUERY, SSI_OUTPUT);
+    make_ready(&region, SSI_QUERY, SSI_OUTPUT, &work->normed, layer->attention_norm);
     run(&region, units.query_count + 2 * units.key_count, project_body);
     ssi_attention_run(work, layer_index, takes_quants(&region, SSI_OUTPUT, SSI_GATE));
-    run_lora(&region, SSI_OUTPUT, SSI_GATE);
+    make_ready(&region, SSI_OUTPUT, SSI_GATE, &work->attended, NULL);
     run(&region, linear[SSI_OUTPUT].weight.group_count, output_body);
 
-    ssi_rows_norm(work, layer->feed_forward_norm, 0, row_count,
-                  takes_quants(&region, SSI_GATE, SSI_DOWN));
-    run_lora(&region, SSI_GATE, SSI_DOWN);
+    make_ready(&region, SSI_GATE, SSI_DOWN, &work->normed, layer->feed_forward_norm);
     run(&region, (linear[SSI_GATE].weight.group_count + 1) / 2, gate_body);
-    run_lora(&region, SSI_DOWN, SSI_LINEAR_COUNT);
+    make_ready(&region, SSI_DOWN, SSI_LINEAR_COUNT, &work->gated, NULL);
     run(&region, linear[SSI_DOWN].weight.group_count, down_body);
 }

@@ -5,65 +5,80 @@
 /* Below this many rows the calling thread is done before another one is awake. */
 #define ROWS_WORTH_SPREADING 8u
 
-typedef struct row_work {
-    const ssi_workspace *work;
-    ssi_activation *x;
-    const float *weight; /* of the norm */
-    uint32_t first, row_count, parts;
-    bool quantise;
-} row_work;
+typedef struct spread_work {
+    uint32_t row_count, parts;
+    void (*body)(void *context, uint32_t row_begin, uint32_t row_end);
+    void *context;
+} spread_work;
 
-static void spread(const ssi_workspace *work, row_work *rows,
-                   void (*body)(void *context, uint32_t task))
+static void spread_body(void *context, uint32_t task)
+{
+    const spread_work *spread = context;
+    uint64_t count = spread->row_count;
+    spread->body(spread->context, (uint32_t)(count * task / spread->parts),
+                 (uint32_t)(count * (task + 1) / spread->parts));
+}
+
+void ssi_rows_spread(const ssi_workspace *work, uint32_t row_count,
+                     void (*body)(void *context, uint32_t row_begin, uint32_t row_end),
+                     void *context)
 {
     uint32_t threads = work->parallel->thread_count;
-    rows->parts = rows->row_count < ROWS_WORTH_SPREADING || threads == 1 ? 1
-                  : rows->row_count < 4 * threads                        ? threads
-                                                                         : 4 * threads;
-    ssi_parallel_run(work->parallel, rows->parts, body, rows);
+    spread_work spread = {row_count, 1, body, context};
+    if (row_count >= ROWS_WORTH_SPREADING && threads > 1)
+        spread.parts = row_count < 16 * threads ? threads : 4 * threads;
+    ssi_parallel_run(work->parallel, spread.parts, spread_body, &spread);
 }
 
-static void range_of(const row_work *rows, uint32_t task, uint32_t *begin, uint32_t *end)
+void ssi_rows_norm_part(ssi_workspace *work, const float *weight, uint32_t first,
+                        uint32_t row_begin, uint32_t row_end, bool quantise)
 {
-    *begin = (uint32_t)((uint64_t)rows->row_count * task / rows->parts);
-    *end = (uint32_t)((uint64_t)rows->row_count * (task + 1) / rows->parts);
-}
-
-static void norm_body(void *context, uint32_t task)
-{
-    const row_work *rows = context;
-    const ssi_workspace *work = rows->work;
     const ssi_hyper *hyper = &work->model->hyper;
     const ssi_kernels *kernels = &work->model->kernels;
-    uint32_t begin, end;
-    range_of(rows, task, &begin, &end);
-    for (uint32_t row = begin; row < end; row++)
-        kernels->rms_norm(work->hidden + (rows->first + row) * work->hidden_stride, rows->weight,
+    for (uint32_t row = row_begin; row < row_end; row++)
+        kernels->rms_norm(work->hidden + (first + row) * work->hidden_stride, weight,
                           hyper->rms_epsilon, hyper->embedding_length,
-                          rows->x->values + row * rows->x->value_stride);
-    if (rows->quantise)
-        kernels->quantize(rows->x, begin, end);
+                          work->normed.values + row * work->normed.value_stride);
+    if (quantise)
+        kernels->quantize(&work->normed, row_begin, row_end);
+}
+
+typedef struct norm_work {
+    ssi_workspace *work;
+    const float *weight;
+    uint32_t first;
+    bool quantise;
+} norm_work;
+
+static void norm_body(void *context, uint32_t row_begin, uint32_t row_end)
+{
+    const norm_work *norm = context;
+    ssi_rows_norm_part(norm->work, norm->weight, norm->first, row_begin, row_end,
+                       norm->quantise);
 }
 
 void ssi_rows_norm(ssi_workspace *work, const float *weight, uint32_t first, uint32_t row_count,
                    bool quantise)
 {
-    row_work rows = {work, &work->normed, weight, first, row_count, 1, quantise};
-    spread(work, &rows, norm_body);
+    norm_work norm = {work, weight, first, quantise};
+    ssi_rows_spread(work, row_count, norm_body, &norm);
 }
 
-static void quantize_body(void *context, uint32_t task)
+typedef struct quantize_work {
+    const ssi_workspace *work;
+    ssi_activation *x;
+} quantize_work;
+
+static void quantize_body(void *context, uint32_t row_begin, uint32_t row_end)
 {
-    const row_work *rows = context;
-    uint32_t begin, end;
-    range_of(rows, task, &begin, &end);
-    rows->work->model->kernels.quantize(rows->x, begin, end);
+    const quantize_work *rows = context;
+    rows->work->model->kernels.quantize(rows->x, row_begin, row_end);
 }
 
 void ssi_rows_quantize(ssi_workspace *work, ssi_activation *x, uint32_t row_count)
 {
-    row_work rows = {work, x, NULL, 0, row_count, 1, true};
-    spread(work, &rows, quantize_body);
+    quantize_work rows = {work, x};
+    ssi_rows_spread(work, row_count, quantize_body, &rows);
 }
 
 void ssi_row_quantize_columns(const ssi_kernels *kernels, const ssi_activation *x, uint32_t row,

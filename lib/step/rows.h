@@ -5,10 +5,19 @@
 
 #include "step/step.h"
 
+/* body(context, row_begin, row_end) for ranges that cover all rows: spread over the threads when
+ * there are rows enough to pay for waking them. */
+void ssi_rows_spread(const ssi_workspace *work, uint32_t row_count,
+                     void (*body)(void *context, uint32_t row_begin, uint32_t row_end),
+                     void *context);
+
 /* normed[row] = rms norm of hidden[first + row], row < row_count; its 8-bit form too when
- * `quantise`. Spread over the threads when there are rows enough to pay for waking them. */
+ * `quantise`. Spread. */
 void ssi_rows_norm(ssi_workspace *work, const float *weight, uint32_t first, uint32_t row_count,
                    bool quantise);
+/* The same for rows [row_begin, row_end), on the calling thread. */
+void ssi_rows_norm_part(ssi_workspace *work, const float *weight, uint32_t first,
+                        uint32_t row_begin, uint32_t row_end, bool quantise);
 
 /* The 8-bit form of all rows, whatever produced their values. */
 void ssi_rows_quantize(ssi_workspace *work, ssi_activation *x, uint32_t row_count);

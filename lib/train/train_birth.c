@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "train/train_pair.h"
+#include "train/train_rows.h"
 
 typedef struct birth_work {
     const ssi_train_streams *streams;
@@ -35,11 +36,6 @@ void ssi_train_birth_layout(ssi_train_birth *birth, const ssi_train_streams *str
     }
 }
 
-static void embed(const ss_model *model, int32_t token, float *row)
-{
-    ssi_type_get(model->embedding.type)->unpack_row(&model->embedding, (uint32_t)token, row);
-}
-
 /* M of an anchor, and e of its root, the parent of its first stream. */
 static void gather_body(void *context, uint32_t begin, uint32_t end)
 {
@@ -55,7 +51,7 @@ static void gather_body(void *context, uint32_t begin, uint32_t end)
         if (!work->birth->roots)
             continue;
         float *unit = work->birth->roots + (size_t)i * d, sum = 0;
-        embed(model, segment->parents[anchor->row_begin], unit);
+        ssi_train_embed(model, segment->parents[anchor->row_begin], unit);
         for (uint32_t k = 0; k < d; k++)
             sum = fmaf(unit[k], unit[k], sum);
         float rms = sqrtf(sum / (float)d + model->hyper.rms_epsilon);
@@ -155,8 +151,8 @@ static void parents_body(void *context, uint32_t begin, uint32_t end)
     const birth_work *work = context;
     const ss_model *model = work->streams->model;
     for (uint32_t row = begin; row < end; row++)
-        embed(model, work->segment->parents[row],
-              work->birth->parents + (size_t)row * model->hyper.embedding_length);
+        ssi_train_embed(model, work->segment->parents[row],
+                        work->birth->parents + (size_t)row * model->hyper.embedding_length);
 }
 
 void ssi_train_parent_forward(ssi_train_math *math, const ssi_train_streams *streams,

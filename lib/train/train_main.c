@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "train/train_passes.h"
+#include "train/train_rows.h"
 
 struct ssi_train_main_pass {
     ssi_train_saved **saved; /* [layer] */
@@ -33,18 +34,6 @@ struct ssi_train_main_pass {
     float *own_key_gradient, *own_value_gradient; /* [kv_head][row][d_h], of one layer */
     float *entries, *entry_gradient;              /* [row][d] */
 };
-
-static uint32_t find_rank(const ssi_train_main *main)
-{
-    uint32_t most = 0;
-    for (uint32_t layer = 0; layer < main->model->hyper.layer_count; layer++)
-        for (uint32_t map = 0; map < SSI_LINEAR_COUNT; map++)
-            for (uint32_t kind = 0; kind < SSI_LORA_KINDS; kind++) {
-                uint32_t rank = main->layers[layer].maps[map].pairs[kind].rank;
-                most = rank > most ? rank : most;
-            }
-    return most;
-}
 
 static void layout_joint(ssi_train_main_pass *to, const ssi_train_main *main, size_t rows,
                          uint32_t sequences, ssi_arena *arena)
@@ -80,7 +69,8 @@ ssi_train_main_pass *ssi_train_main_layout(const ssi_train_main *main,
         if (to->saved)
             to->saved[layer] = saved;
     }
-    to->scratch = ssi_train_scratch_layout(hyper, most, find_rank(main), arena);
+    to->scratch = ssi_train_scratch_layout(
+        hyper, most, ssi_train_rank(main->layers, hyper->layer_count), arena);
     to->spans = ssi_arena_take(arena, (size_t)sequences + 1, sizeof *to->spans);
     to->group_begin = ssi_arena_take(arena, rows, sizeof *to->group_begin);
     to->cosines = ssi_arena_take(arena, rows * pairs, sizeof(float));
@@ -138,15 +128,9 @@ static void place_span(const ss_model *model, ssi_train_main_pass *pass,
     size_t d = model->hyper.embedding_length, pairs = model->hyper.rope_length / 2;
     for (uint32_t row = span->row_begin; row < span->row_end; row++, position++) {
         pass->group_begin[row] = span->row_begin;
-        ssi_type_get(model->embedding.type)
-            ->unpack_row(&model->embedding, (uint32_t)tokens[position], pass->hidden + row * d);
-        for (size_t k = 0; k < pairs; k++) {
-            float *sine = &pass->sines[row * pairs + k];
-            float *cosine = &pass->cosines[row * pairs + k];
-            ssi_sincosf(position * model->rope_frequency[k], sine, cosine);
-            *sine *= model->hyper.rope_magnitude;
-            *cosine *= model->hyper.rope_magnitude;
-        }
+        ssi_train_embed(model, tokens[position], pass->hidden + row * d);
+        ssi_train_rotate(model, position, pass->cosines + row * pairs,
+                         pass->sines + row * pairs);
     }
 }
 

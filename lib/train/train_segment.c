@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "train/train_rows.h"
+
 void ssi_train_segment_layout(ssi_train_segment *segment, const ssi_train_streams *streams,
                               uint32_t row_capacity, ssi_arena *arena)
 {
@@ -44,13 +46,8 @@ static void rotate(const ssi_train_segment *segment, const ssi_train_streams *st
 {
     const ss_model *model = streams->model;
     size_t pairs = model->hyper.rope_length / 2, value_pairs = model->hyper.head_length / 2;
-    for (size_t i = 0; i < pairs; i++) {
-        float *sine = &segment->sines[row * pairs + i],
-              *cosine = &segment->cosines[row * pairs + i];
-        ssi_sincosf(position * model->rope_frequency[i], sine, cosine);
-        *sine *= model->hyper.rope_magnitude;
-        *cosine *= model->hyper.rope_magnitude;
-    }
+    ssi_train_rotate(model, position, segment->cosines + row * pairs,
+                     segment->sines + row * pairs);
     if (streams->stream_init != SSI_STREAM_VALUE_ROTATION)
         return;
     float *sines = segment->value_sines + row * value_pairs;

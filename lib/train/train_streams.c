@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "train/train_birth.h"
+#include "train/train_rows.h"
 
 struct ssi_train_streams_pass {
     ssi_train_segment segment;
@@ -19,19 +20,6 @@ struct ssi_train_streams_pass {
     float *loss;           /* [row] */
     uint8_t *right;        /* [row] */
 };
-
-/* Largest rank of a layer's pairs. */
-static uint32_t find_rank(const ssi_train_streams *streams)
-{
-    uint32_t most = 0;
-    for (uint32_t layer = 0; layer < streams->msa_layer_count; layer++)
-        for (uint32_t map = 0; map < SSI_LINEAR_COUNT; map++)
-            for (uint32_t kind = 0; kind < SSI_LORA_KINDS; kind++) {
-                uint32_t rank = streams->layers[layer].maps[map].pairs[kind].rank;
-                most = rank > most ? rank : most;
-            }
-    return most;
-}
 
 ssi_train_streams_pass *ssi_train_streams_layout(const ssi_train_streams *streams,
                                                  const ssi_train_capacity *most,
@@ -49,7 +37,8 @@ ssi_train_streams_pass *ssi_train_streams_layout(const ssi_train_streams *stream
         if (to->saved)
             to->saved[layer] = saved;
     }
-    to->scratch = ssi_train_scratch_layout(hyper, most, find_rank(streams), arena);
+    to->scratch = ssi_train_scratch_layout(
+        hyper, most, ssi_train_rank(streams->layers, streams->msa_layer_count), arena);
     to->hidden = ssi_arena_take(arena, most->rows, row_bytes);
     to->states = ssi_arena_take(arena, most->rows, row_bytes);
     to->gradient = ssi_arena_take(arena, most->rows, row_bytes);

@@ -25,6 +25,8 @@ INIT(sampler_params)
 INIT(tokenize_params)
 INIT(adapter_params)
 INIT(adapter_init_params)
+INIT(merge_params)
+INIT(quantize_params)
 INIT(stream_config)
 
 static const struct {
@@ -42,6 +44,8 @@ static const struct {
     {init_tokenize_params, sizeof(ss_tokenize_params)},
     {init_adapter_params, sizeof(ss_adapter_params)},
     {init_adapter_init_params, sizeof(ss_adapter_init_params)},
+    {init_merge_params, sizeof(ss_merge_params)},
+    {init_quantize_params, sizeof(ss_quantize_params)},
     {init_stream_config, sizeof(ss_stream_config)},
 };
 

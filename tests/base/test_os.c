@@ -133,6 +133,33 @@ static void a_failed_write_leaves_the_old_file(void **state)
     assert_int_equal(rmdir(inside), 0);
 }
 
+static void a_file_in_the_making_is_not_seen(void **state)
+{
+    const folder *at = *state;
+    ss_error error = {.struct_size = sizeof error};
+    ssi_file_maker file;
+    struct stat info;
+    assert_int_equal(ssi_file_begin(&file, at->file, &error), SS_OK);
+    assert_int_equal(ssi_file_append(&file, "01234", 5, &error), SS_OK);
+    assert_int_not_equal(stat(at->file, &info), 0);
+    ssi_file_discard(&file);
+    assert_int_not_equal(stat(file.name, &info), 0);
+    assert_int_not_equal(stat(at->file, &info), 0);
+
+    assert_int_equal(ssi_file_begin(&file, at->file, &error), SS_OK);
+    assert_int_equal(ssi_file_append(&file, "01234", 5, &error), SS_OK);
+    assert_int_equal(ssi_file_append(&file, "567", 3, &error), SS_OK);
+    assert_int_equal(ssi_file_commit(&file, &error), SS_OK);
+    assert_int_equal(stat(at->file, &info), 0);
+    assert_int_equal(info.st_size, 8);
+
+    /* A device is not put aside for a file. */
+    assert_int_equal(ssi_file_write("/dev/full", "x", 1, &error), SS_ERROR_IO);
+    assert_non_null(strstr(error.message, "/dev/full"));
+    assert_int_equal(stat("/dev/full", &info), 0);
+    assert_true(S_ISCHR(info.st_mode));
+}
+
 static void the_clock_never_goes_back(void **state)
 {
     (void)state;
@@ -152,6 +179,8 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(failures_name_the_file, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_failed_write_leaves_the_old_file, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(a_file_in_the_making_is_not_seen, make_folder,
                                         remove_folder),
         cmocka_unit_test(the_clock_never_goes_back),
     };

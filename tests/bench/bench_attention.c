@@ -95,6 +95,13 @@ static void run_exp_sum(void (*function)(void), void *context)
     sink = ((__typeof__(&ssi_exp_sum__ref))function)(first, 49152, 1.0f);
 }
 
+static void run_exp_each(void (*function)(void), void *context)
+{
+    (void)context;
+    memcpy(third, first, 8192 * sizeof *third);
+    sink = ((__typeof__(&ssi_exp_each__ref))function)(third, 8192, 1.0f);
+}
+
 static void run_to_f16(void (*function)(void), void *context)
 {
     (void)context;
@@ -195,6 +202,7 @@ int main(void)
     bench("to_f16 192", offsetof(ssi_kernels, to_f16), run_to_f16, NULL, 0.0);
     bench("argmax 49152", offsetof(ssi_kernels, argmax), run_argmax, NULL, 0.0);
     bench("exp_sum 49152", offsetof(ssi_kernels, exp_sum), run_exp_sum, NULL, 0.0);
+    bench("exp_each 8192", offsetof(ssi_kernels, exp_each), run_exp_each, NULL, 0.0);
     free(first);
     free(second);
     free(third);

@@ -3,7 +3,8 @@
 #include "cli_run.h"
 
 static const char *const commands[] = {"generate", "chat",       "info",      "bench",
-                                       "perplexity", "tokenize", "detokenize", "adapter"};
+                                       "perplexity", "tokenize", "detokenize", "adapter",
+                                       "quantize"};
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
 static void help_is_there_for_everything(void **state)
@@ -67,7 +68,17 @@ static void wrong_usage_is_told_apart(void **state)
         {{"generate", "-m", SMALL_MODEL, "-p", "a", "--trace", "--json"}, "--trace"},
         {{"bench", "-m", SMALL_MODEL, "--oracle", "0.5"}, "--prompts"},
         {{"bench", "-m", SMALL_MODEL, "--prompts", "a", "--oracle", "1.5"}, "--oracle"},
-        {{"adapter"}, "info or init"},
+        {{"adapter"}, "info, init"},
+        {{"adapter", "export-lora", "a"}, "-o"},
+        {{"adapter", "export-lora", "-o", "a"}, "ADAPTER"},
+        {{"adapter", "merge", "-a", "a", "-o", "b"}, "-m"},
+        {{"adapter", "merge", "-m", SMALL_MODEL, "-o", "b"}, "-a"},
+        {{"adapter", "merge", "-m", SMALL_MODEL, "-a", "a"}, "-o"},
+        {{"adapter", "merge", "--type", "Q2_K"}, "Q2_K"},
+        {{"quantize", "-o", "a", "--type", "F16"}, "-m"},
+        {{"quantize", "-m", SMALL_MODEL, "--type", "F16"}, "-o"},
+        {{"quantize", "-m", SMALL_MODEL, "-o", "a"}, "--type"},
+        {{"quantize", "--type", "auto"}, "auto"},
         {{"adapter", "train"}, "train"},
         {{"adapter", "info"}, "ADAPTER"},
         {{"adapter", "init", "-m", SMALL_MODEL}, "-o"},

@@ -268,6 +268,57 @@ static void sources_share_a_tree_without_duplicates(void **state)
     }
 }
 
+/* A source with a fixed opinion of the root's two children. */
+typedef struct opinion {
+    int32_t token[2];
+    float probability[2];
+} opinion;
+
+static uint32_t opine(void *context, const ssi_tree *tree, uint32_t node,
+                      ssi_candidate candidates[SSI_CANDIDATES])
+{
+    const opinion *it = context;
+    (void)tree;
+    for (uint8_t i = 0; i < 2 && node == 0; i++)
+        candidates[i] = (ssi_candidate){it->token[i], it->probability[i], i, 0};
+    return node == 0 ? 2 : 0;
+}
+
+static float child_of(const ssi_tree *tree, int32_t token)
+{
+    int32_t node = ssi_tree_find(tree, 0, token);
+    return node < 0 ? 0.0f : tree->probability_of_node[node];
+}
+
+static void agreement_is_evidence_and_so_is_contradiction(void **state)
+{
+    fixture *f = *state;
+    opinion first = {{1, 2}, {0.6f, 0.2f}}, same = {{1, 3}, {0.6f, 0.1f}},
+            other = {{4, 3}, {0.6f, 0.1f}};
+    ssi_acceptance acceptance;
+    ssi_tree alone, agreed, contradicted, unweighed;
+    ssi_draft_source sources[2] = {
+        {.kind = SSI_SOURCE_STREAM, .context = &first, .expand = opine},
+        {.kind = SSI_SOURCE_NGRAM, .expand = opine}};
+    ssi_growth_limits limits = {.node_limit = 8, .depth_limit = 1, .acceptance = &acceptance};
+    ssi_acceptance_reset(&acceptance);
+    ssi_grow(&f->growth, &alone, 0, sources, 1, &limits);
+    sources[1].context = &same;
+    ssi_grow(&f->growth, &agreed, 0, sources, 2, &limits);
+    sources[1].context = &other;
+    ssi_grow(&f->growth, &contradicted, 0, sources, 2, &limits);
+    limits.acceptance = NULL;
+    ssi_grow(&f->growth, &unweighed, 0, sources, 2, &limits);
+
+    assert_float_equal(child_of(&alone, 1), 0.6f, 1e-6f);
+    /* By hand: 0.6 * 0.6 + 0.6 * 0.3 + 0.2 * 0.6 = 0.66, of 0.8 that is not contradictory. */
+    assert_float_equal(child_of(&agreed, 1), 0.66f / 0.8f, 1e-4f);
+    assert_float_equal(child_of(&contradicted, 1), 0.18f / 0.44f, 1e-4f);
+    assert_float_equal(child_of(&contradicted, 4), 0.12f / 0.44f, 1e-4f);
+    assert_float_equal(child_of(&unweighed, 1), 0.6f, 1e-6f);
+    assert_float_equal(child_of(&unweighed, 4), 0.6f, 1e-6f);
+}
+
 static void an_answer_is_asked_for_once(void **state)
 {
     fixture *f = *state;
@@ -314,6 +365,7 @@ int main(void)
         cmocka_unit_test(the_worked_example_has_its_seven_nodes),
         cmocka_unit_test(end_tokens_get_no_children),
         cmocka_unit_test(sources_share_a_tree_without_duplicates),
+        cmocka_unit_test(agreement_is_evidence_and_so_is_contradiction),
         cmocka_unit_test(an_answer_is_asked_for_once),
         cmocka_unit_test(what_cannot_be_a_probability_is_not_drafted),
     };

@@ -142,6 +142,44 @@ static void what_is_written_reads_back(void **state)
         }
 }
 
+/* Keys copied as they were read, and tensors declared without their data, give the very bytes that
+ * stand before the data. */
+static void a_header_alone_is_how_the_whole_file_begins(void **state)
+{
+    (void)state;
+    for (uint32_t alignment = 32; alignment <= 64; alignment *= 2) {
+        file made = make_file(3, alignment);
+        ssi_memory memory = plain();
+        ssi_source source;
+        ssi_gguf gguf;
+        ssi_gguf_writer writer;
+        ssi_source_from_buffer(&source, made.bytes, made.count);
+        assert_int_equal(ssi_gguf_open(&gguf, &source, &memory, NULL), SS_OK);
+        ssi_gguf_write_begin(&writer, 3, alignment, &memory);
+        for (uint32_t i = alignment == 32 ? 0 : 1; i < gguf.key_count; i++)
+            ssi_gguf_write_key(&writer, &gguf.keys[i]);
+        for (uint32_t i = 0; i < gguf.tensor_count; i++)
+            ssi_gguf_declare_tensor(&writer, gguf.tensors[i].name, gguf.tensors[i].type,
+                                    gguf.tensors[i].dims, gguf.tensors[i].dims_count,
+                                    gguf.tensors[i].bytes);
+        file header = finish(&writer);
+        assert_int_equal(header.count, gguf.tensors[0].offset);
+        assert_memory_equal(header.bytes, made.bytes, header.count);
+        ssi_gguf_close(&gguf);
+        free_file(&header);
+        free_file(&made);
+    }
+    uint64_t dims[] = {32};
+    ssi_memory memory = plain();
+    ssi_gguf_writer writer;
+    void *bytes;
+    size_t count;
+    ssi_gguf_write_begin(&writer, 3, 32, &memory); /* offsets past what 64 bits count */
+    for (uint32_t i = 0; i < 3; i++)
+        ssi_gguf_declare_tensor(&writer, (ssi_text){"t", 1}, 0, dims, 1, UINT64_MAX / 2);
+    assert_int_equal(ssi_gguf_write_finish(&writer, &bytes, &count, NULL), SS_ERROR_MEMORY);
+}
+
 /* A header of several windows, behind other bytes of the same descriptor. */
 static void a_long_header_is_read_from_a_descriptor(void **state)
 {
@@ -465,6 +503,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_reads_back),
+        cmocka_unit_test(a_header_alone_is_how_the_whole_file_begins),
         cmocka_unit_test(a_long_header_is_read_from_a_descriptor),
         cmocka_unit_test(integers_are_taken_from_any_type_they_fit),
         cmocka_unit_test(a_wrong_type_names_the_key_and_both_types),

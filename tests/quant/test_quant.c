@@ -238,6 +238,72 @@ static void encoding_extremes_is_defined(void **state)
     }
 }
 
+static double squared_error(const ssi_type_info *info, const float *values,
+                            const unsigned char *blocks)
+{
+    float decoded[SSI_BLOCK];
+    double sum = 0;
+    info->decode(blocks, SSI_BLOCK, decoded);
+    for (uint32_t i = 0; i < SSI_BLOCK; i++)
+        sum += ((double)values[i] - (double)decoded[i]) * ((double)values[i] - (double)decoded[i]);
+    return sum;
+}
+
+/* Blocks of every kind, each by its number: near normal, one outlier, far from zero, few values,
+ * all alike, zeros, tiny, huge. */
+static void make_block(uint32_t number, float values[SSI_BLOCK])
+{
+    for (uint32_t i = 0; i < SSI_BLOCK; i++) {
+        float uniform = ssi_uniform(ssi_noise_bits(11, number, i)), x = -2;
+        for (uint32_t part = 0; part < 4; part++)
+            x += ssi_uniform(ssi_noise_bits(12 + part, number, i));
+        switch (number % 8) {
+        case 1: x = i == number % SSI_BLOCK ? 30 : x; break;
+        case 2: x = 50 + x; break;
+        case 3: x = uniform < 0.3f ? -1 : uniform < 0.6f ? 0.1f : 1; break;
+        case 4: x = -0.37f; break;
+        case 5: x = 0; break;
+        case 6: x *= 1e-7f; break;
+        case 7: x *= 20000; break;
+        }
+        values[i] = x;
+    }
+}
+
+static void a_search_for_scales_never_does_worse(void **state)
+{
+    (void)state;
+    static const struct {
+        ssi_type type;
+        double most; /* of the error that is left of near normal values */
+    } searched[] = {{SSI_TYPE_Q4_0, 0.92}, {SSI_TYPE_Q4_1, 0.82}};
+    for (size_t t = 0; t < sizeof searched / sizeof *searched; t++) {
+        const ssi_type_info *info = ssi_type_get(searched[t].type);
+        double plain = 0, best = 0;
+        for (uint32_t number = 0; number < 8000; number++) {
+            float values[2 * SSI_BLOCK]; /* and a block beside it, which must not matter */
+            unsigned char one[64], two[64];
+            make_block(number, values);
+            make_block(number + 1, values + SSI_BLOCK);
+            info->encode(values, SSI_BLOCK, one);
+            info->encode_best(values, 2 * SSI_BLOCK, two);
+            double before = squared_error(info, values, one);
+            double after = squared_error(info, values, two);
+            if (!(after <= before * 1.0001))
+                fail_msg("%s, block %u: error %g, without a search %g", info->name, number,
+                         after, before);
+            if (number % 8 == 0) {
+                plain += before;
+                best += after;
+            }
+            info->encode_best(values, SSI_BLOCK, one);
+            assert_memory_equal(one, two, info->block_bytes);
+        }
+        if (!(best < searched[t].most * plain))
+            fail_msg("%s: %g of the error is left", info->name, best / plain);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +314,7 @@ int main(void)
         cmocka_unit_test(an_infinite_or_nan_scale_is_told_with_its_row),
         cmocka_unit_test(types_agree_with_the_file_format),
         cmocka_unit_test(encoding_extremes_is_defined),
+        cmocka_unit_test(a_search_for_scales_never_does_worse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,25 +21,22 @@ void ssi_lora_add__avx2(const ssi_lora_b *b, uint32_t group_begin, uint32_t grou
                         size_t y_stride)
 {
     uint32_t chunk_count = (b->rank + 3) / 4;
-    for (uint32_t row = 0; row < row_count && chunk_count > 0; row++) {
-        const ssi_lora_rank *rank = &t[row];
-        for (uint32_t group = group_begin; group < group_end; group++)
-            for (uint32_t half = 0; half < 2; half++) {
-                const uint8_t *quants = b->quants + (size_t)group * chunk_count * 64 + half * 32;
-                size_t lane = (size_t)group * SSI_GROUP + half * 8;
-                float *out = y + row * y_stride + lane;
-                __m256i dot = _mm256_set1_epi32(rank->offset);
-                for (uint32_t chunk = 0; chunk < chunk_count; chunk++) {
-                    const int8_t *q = rank->quants + chunk * 4;
-                    uint32_t even = (uint16_t)q[0] | (uint32_t)(uint16_t)q[2] << 16;
-                    uint32_t odd = (uint16_t)q[1] | (uint32_t)(uint16_t)q[3] << 16;
-                    dot = add_chunk(dot, quants + chunk * 64, _mm256_set1_epi32((int32_t)even),
-                                    _mm256_set1_epi32((int32_t)odd));
-                }
-                __m256 both = _mm256_mul_ps(_mm256_load_ps(b->scales + lane),
-                                            _mm256_set1_ps(rank->scale));
-                _mm256_store_ps(out, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), both,
-                                                     _mm256_load_ps(out)));
+    for (uint32_t half = 2 * group_begin; half < 2 * group_end && chunk_count > 0; half++) {
+        const uint8_t *quants = b->quants + (size_t)(half / 2) * chunk_count * 64 + half % 2 * 32;
+        __m256 scales = _mm256_load_ps(b->scales + half * 8);
+        float *out = y + (size_t)half * 8;
+        for (uint32_t row = 0; row < row_count; row++, out += y_stride) {
+            const int8_t *q = t[row].quants;
+            __m256i dot = _mm256_set1_epi32(t[row].offset);
+            for (uint32_t chunk = 0; chunk < chunk_count; chunk++, q += 4) {
+                uint32_t even = (uint16_t)q[0] | (uint32_t)(uint16_t)q[2] << 16;
+                uint32_t odd = (uint16_t)q[1] | (uint32_t)(uint16_t)q[3] << 16;
+                dot = add_chunk(dot, quants + chunk * 64, _mm256_set1_epi32((int32_t)even),
+                                _mm256_set1_epi32((int32_t)odd));
             }
+            __m256 both = _mm256_mul_ps(scales, _mm256_set1_ps(t[row].scale));
+            _mm256_store_ps(out, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), both,
+                                                 _mm256_load_ps(out)));
+        }
     }
 }

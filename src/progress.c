@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "progress.h"
+#include "interrupt.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static bool show(void *context, float fraction)
+{
+    (void)context;
+    if (isatty(STDERR_FILENO) == 1)
+        fprintf(stderr, "\r%3.0f %% ", (double)fraction * 100);
+    return !interrupt_taken();
+}
+
+ss_progress progress_begin(void)
+{
+    ss_progress progress;
+    ss_progress_init(&progress, sizeof progress);
+    progress.report = show;
+    interrupt_note();
+    return progress;
+}
+
+void progress_end(void)
+{
+    interrupt_watch(NULL);
+    if (isatty(STDERR_FILENO) == 1)
+        fputs("\r\033[K", stderr);
+}
