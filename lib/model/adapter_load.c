@@ -98,7 +98,7 @@ static ss_adapter *layout(load *loading, ss_adapter *adapter, ssi_arena *arena)
     }
     adapter->parent_rank = ssi_pair_rank(&plan->pairs[SSI_PAIR_PARENT]);
     if (adapter->parent_rank > 0) {
-        ssi_matrix_layout(&adapter->parent_a, SSI_TYPE_F32, adapter->parent_rank, d, arena);
+        ssi_matrix_layout(&adapter->parent_a, SSI_TYPE_Q8_0, adapter->parent_rank, d, arena);
         ssi_matrix_layout(&adapter->parent_u, SSI_TYPE_Q8_0, adapter->draft_count,
                           adapter->parent_rank, arena);
     }

@@ -286,10 +286,9 @@ static int32_t draw_token(const ssi_sampler *sampler, uint32_t position, uint32_
     return (int32_t)state.token;
 }
 
-/* scores may be the logits themselves: so a strip at a time, all read before any is written, which
- * compilers turn into vectors. */
-static void scale(const float *logits, uint32_t count, float largest, float inverse,
-                  float *scores)
+/* A strip at a time, all read before any is written, which compilers turn into vectors. */
+void ssi_sample_scale(const float *logits, uint32_t count, float largest, float inverse,
+                      float *scores)
 {
     uint32_t token = 0;
     for (; token + STRIP <= count; token += STRIP) {
@@ -324,7 +323,8 @@ bool ssi_sample(const ssi_sampler *sampler, const float *logits, const int32_t *
         *token = (int32_t)likeliest;
         return true;
     }
-    scale(logits, count, logits[likeliest], 1.0f / params->temperature, sampler->adjusted);
+    ssi_sample_scale(logits, count, logits[likeliest], 1.0f / params->temperature,
+                     sampler->adjusted);
     *token = draw_token(sampler, position, likeliest);
     return true;
 }
