@@ -20,7 +20,7 @@ need_program ld build-essential
 need_header xxhash.h libxxhash-dev
 for goal in "$@"; do
     case $goal in
-    check | check-quick | setup)
+    check | check-quick | check-exact | setup)
         need_program c++ build-essential
         need_header cmocka.h libcmocka-dev ;;
     fuzz)
@@ -31,6 +31,9 @@ for goal in "$@"; do
     bench-peers)
         need_program cmake cmake
         need_program ninja ninja-build ;;
+    esac
+    case $goal in
+    check-exact) need_program xz xz-utils ;;
     esac
     case $goal in
     check-quick) ;;
