@@ -18,7 +18,7 @@
 #include "support/session_look.h"
 
 enum {
-    SLICE = 6,         /* prompts under `make check` */
+    SLICE = 4,         /* prompts under `make check` */
     LENGTH = 40,       /* tokens drawn, unless the answer ends */
     PROMPT_MOST = 320, /* longer prompts are passed over */
     SHORT_PROMPT = 48, /* where portable kernels answer: the prompt's last tokens */
