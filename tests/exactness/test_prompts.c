@@ -19,8 +19,8 @@
 
 enum {
     SLICE = 4,         /* prompts under `make check` */
-    LENGTH = 40,       /* tokens drawn, unless the answer ends */
-    PROMPT_MOST = 320, /* longer prompts are passed over */
+    LENGTH = 24,       /* tokens drawn, unless the answer ends */
+    PROMPT_MOST = 192, /* longer prompts are passed over */
     SHORT_PROMPT = 48, /* where portable kernels answer: the prompt's last tokens */
     SHORT_LENGTH = 12,
     PORTABLE_EVERY = 8, /* designs */
