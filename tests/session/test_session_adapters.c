@@ -124,7 +124,7 @@ static void *live_beside(void *context)
     int32_t story[ROOM];
     (void)story_tokens(is->in->model, story, ROOM);
     ss_session *session = open_drafting(is->in->model, NULL, 1, NULL);
-    for (uint32_t i = 0; !atomic_load(&is->stop); i++) {
+    for (uint32_t i = 0; i < SWAPS / 4 && !atomic_load(&is->stop); i++) {
         ss_step step = {.struct_size = sizeof step};
         if (ssi_session_set_adapter(session, is->in->adapters[i % ADAPTERS], &own) != SS_OK ||
             ssi_session_prefill(session, story, PROMPT, &own) != SS_OK ||
