@@ -63,7 +63,7 @@ shared    := libspecstream.so.$(version)
 soname    := libspecstream.so.$(abi)
 model     := models/SmolLM2-135M-Instruct.Q4_1.gguf
 # These goals see to the packages they need before anything is compiled.
-with_setup := $(filter setup check check-quick demo adapters fuzz bench bench-kernels bench-peers,$(MAKECMDGOALS))
+with_setup := $(filter setup check check-quick check-exact demo adapters fuzz bench bench-kernels bench-peers,$(MAKECMDGOALS))
 setup     := $(if $(with_setup),setup)
 
 all: $(out)/libspecstream.so $(out)/libspecstream.a $(out)/specstream ## the library, shared and static, and the program, in build/ (default)
@@ -150,6 +150,10 @@ check: all $(tests) $(examples) | model-if-online ## every test; SANITIZE=addres
 check-quick: all $(tests) $(examples) ## without the tests that need the default model
 	@CC='$(CC)' SS_BUILD=$(out) SS_SANITIZE='$(SANITIZE)' SS_QUICK=1 tests/run.sh $(tests) $(test_sh)
 
+exact_tests := $(patsubst %.c,$(out)/%,$(sort $(wildcard tests/exactness/test_*.c)))
+check-exact: $(exact_tests) | model ## tests/exactness whole: a thousand prompts, plain against drafting; minutes
+	@set -e; for test in $(exact_tests); do SS_EXACT_PROMPTS=1000 $$test; done
+
 demo: all model ## packages, model, build: then the model answers
 	@tools/demo.sh $(out)/specstream $(model)
 
@@ -207,7 +211,7 @@ help: ## this list
 	  | while IFS=@ read -r name text; do printf '  %-12s %s\n' $$name "$$text"; done
 
 -include $(lib_o:.o=.d) $(src_o:.o=.d) $(examples:%=%.d) $(tests:%=%.d) $(benches:%=%.d) $(out)/tests/fuzz/replay.d
-.PHONY: all check check-quick demo adapters setup model model-if-online bench bench-kernels bench-peers fuzz fuzz-all \
+.PHONY: all check check-quick check-exact demo adapters setup model model-if-online bench bench-kernels bench-peers fuzz fuzz-all \
         install uninstall dist format clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -25,7 +25,7 @@ need_program ld build-essential
 need_header xxhash.h libxxhash-dev
 for goal in "$@"; do
     case $goal in
-    check | check-quick | setup)
+    check | check-quick | check-exact | setup)
         need_program c++ build-essential
         need_header cmocka.h libcmocka-dev ;;
     adapters)
@@ -41,6 +41,7 @@ for goal in "$@"; do
     esac
     case $goal in
     check | demo | setup | adapters) need_library libopenblas.so.0 libopenblas0-pthread ;;
+    check-exact) need_program xz xz-utils ;;
     esac
     case $goal in
     check-quick) ;;

@@ -108,35 +108,40 @@ void ssi_kv_write_value(const ssi_kv_cache *cache, uint32_t layer, uint32_t head
         cache->to_f16(value, cache->head_length, (uint16_t *)(void *)base + start);
 }
 
-static void move_key(const ssi_kv_cache *cache, const unsigned char *from, size_t from_start,
-                     unsigned char *to, size_t to_start)
+/* Keys of one head: element by element for all nodes, since neighbours share cache lines. */
+static void move_keys(const ssi_kv_cache *cache, const unsigned char *from, unsigned char *to,
+                      const size_t *from_start, const size_t *to_start, uint32_t count)
 {
-    if (cache->number_bytes == sizeof(float)) {
-        const float *source = (const float *)(const void *)from + from_start;
-        float *target = (float *)(void *)to + to_start;
-        for (uint32_t i = 0; i < cache->head_length; i++)
-            target[(size_t)i * KEYS_INTERLEAVED] = source[(size_t)i * KEYS_INTERLEAVED];
-    } else {
-        const uint16_t *source = (const uint16_t *)(const void *)from + from_start;
-        uint16_t *target = (uint16_t *)(void *)to + to_start;
-        for (uint32_t i = 0; i < cache->head_length; i++)
-            target[(size_t)i * KEYS_INTERLEAVED] = source[(size_t)i * KEYS_INTERLEAVED];
-    }
+    const uint32_t *words = (const uint32_t *)(const void *)from;
+    const uint16_t *halves = (const uint16_t *)(const void *)from;
+    bool wide = cache->number_bytes == sizeof(float);
+    for (size_t i = 0; i < (size_t)cache->head_length * KEYS_INTERLEAVED; i += KEYS_INTERLEAVED)
+        for (uint32_t node = 0; node < count; node++)
+            if (wide)
+                ((uint32_t *)(void *)to)[to_start[node] + i] = words[from_start[node] + i];
+            else
+                ((uint16_t *)(void *)to)[to_start[node] + i] = halves[from_start[node] + i];
 }
 
-void ssi_kv_commit_node(ssi_kv_cache *cache, uint32_t node_slot)
+void ssi_kv_move_nodes(const ssi_kv_cache *cache, const uint16_t *slots, uint32_t count,
+                       uint32_t layer_begin, uint32_t layer_end)
 {
     const ssi_kv_area *nodes = &cache->areas[SSI_KV_NODES];
     const ssi_kv_area *context = &cache->areas[SSI_KV_CONTEXT];
     size_t row_bytes = (size_t)cache->head_length * cache->number_bytes;
-    size_t from_start = key_start(cache, node_slot), to_start = key_start(cache, cache->length);
-    for (uint32_t layer = 0; layer < cache->layer_count; layer++)
+    size_t from_start[SSI_KV_MOVES], to_start[SSI_KV_MOVES];
+    for (uint32_t node = 0; node < count; node++) {
+        from_start[node] = key_start(cache, slots[node]);
+        to_start[node] = key_start(cache, cache->length + node);
+    }
+    for (uint32_t layer = layer_begin; layer < layer_end; layer++)
         for (uint32_t head = 0; head < cache->head_count; head++) {
             size_t from = head_offset(nodes, layer, head);
             size_t to = head_offset(context, layer, head);
-            move_key(cache, nodes->keys + from, from_start, context->keys + to, to_start);
-            memcpy(context->values + to + cache->length * row_bytes,
-                   nodes->values + from + node_slot * row_bytes, row_bytes);
+            move_keys(cache, nodes->keys + from, context->keys + to, from_start, to_start,
+                      count);
+            for (uint32_t node = 0; node < count; node++)
+                memcpy(context->values + to + (cache->length + node) * row_bytes,
+                       nodes->values + from + slots[node] * row_bytes, row_bytes);
         }
-    cache->length++;
 }

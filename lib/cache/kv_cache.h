@@ -57,9 +57,12 @@ const void *ssi_kv_keys(const ssi_kv_cache *cache, ssi_kv_place place, uint32_t 
 const void *ssi_kv_values(const ssi_kv_cache *cache, ssi_kv_place place, uint32_t layer,
                           uint32_t head);
 
-/* Moves a node's keys and values to position `length` in every layer, and counts it in. Nothing is
- * computed: a node's rotation depends on its depth alone, which is what it was run with. */
-void ssi_kv_commit_node(ssi_kv_cache *cache, uint32_t node_slot);
+/* Moves the keys and values of some nodes, at most SSI_KV_MOVES, to positions `length` and up, in
+ * layers [layer_begin, layer_end); `length` stays. Nothing is computed: a node's rotation depends on
+ * its depth alone, which is what it was run with. */
+#define SSI_KV_MOVES 64u
+void ssi_kv_move_nodes(const ssi_kv_cache *cache, const uint16_t *slots, uint32_t count,
+                       uint32_t layer_begin, uint32_t layer_end);
 
 /* kv_cache_save.c: all keys and values of one position, [layer][head][key, value][head_length], in
  * ssi_kv_row_bytes() bytes. Loading doesn't change `length`. */

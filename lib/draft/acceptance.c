@@ -11,6 +11,8 @@
  * by promised hits, not by tokens: candidates of one percent say little each time. */
 enum { SOURCE, GROUP, CELL, LEVELS };
 static const float prior_weight[LEVELS] = {1.5f, 6, 6}, window[LEVELS] = {24, 64, 96};
+/* Streams were trained to know what they say: two unlucky guesses are no reason to drop them. */
+#define STREAM_PRIOR_WEIGHT 3.0f
 /* Nothing is certain: a chain of certainties would be drafted to the end of the row budget. */
 #define MOST_PROBABLE 0.96f
 
@@ -33,18 +35,29 @@ static uint32_t cell_of(const ssi_candidate *candidate)
     return candidate->probability < 0.5f ? 0 : candidate->probability < 0.9f ? 1 : 2;
 }
 
+static float shrunk(const ssi_rate *rate, float prior)
+{
+    return (rate->accepted + prior) / (rate->predicted + prior);
+}
+
 static float factor(const ssi_rate *rate, int level)
 {
-    return (rate->accepted + prior_weight[level]) / (rate->predicted + prior_weight[level]);
+    return shrunk(rate, prior_weight[level]);
+}
+
+static float source_factor(const ssi_acceptance *acceptance, ssi_source_kind kind)
+{
+    return shrunk(&acceptance->source[kind],
+                  kind == SSI_SOURCE_STREAM ? STREAM_PRIOR_WEIGHT : prior_weight[SOURCE]);
 }
 
 float ssi_acceptance_correct(const ssi_acceptance *acceptance, ssi_source_kind kind,
                              const ssi_candidate *candidate)
 {
     uint32_t group = candidate->group;
-    float probability = candidate->probability * factor(&acceptance->source[kind], SOURCE)
-                        * factor(&acceptance->group[kind][group], GROUP)
-                        * factor(&acceptance->cell[kind][group][cell_of(candidate)], CELL);
+    float probability = candidate->probability * source_factor(acceptance, kind) *
+                        factor(&acceptance->group[kind][group], GROUP) *
+                        factor(&acceptance->cell[kind][group][cell_of(candidate)], CELL);
     return probability < MOST_PROBABLE ? probability : MOST_PROBABLE;
 }
 
@@ -58,7 +71,7 @@ static void add(ssi_rate *rate, int level, float accepted, float predicted)
 void ssi_acceptance_observe(ssi_acceptance *acceptance, ssi_source_kind kind,
                             const ssi_candidate *candidates, uint32_t count, int32_t token)
 {
-    float scale = factor(&acceptance->source[kind], SOURCE), accepted = 0, predicted = 0;
+    float scale = source_factor(acceptance, kind), accepted = 0, predicted = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         const ssi_candidate *candidate = &candidates[i];

@@ -13,13 +13,15 @@
 #define RATE_KEEP (1.0f - 1.0f / 16)
 #define RATE_PRIOR 4.0f /* steps of one token each */
 
-#define GAIN_PRIOR 0.7f /* tokens; worth three or four disappointed passes */
+#define GAIN_PRIOR 0.8f /* tokens; worth three or four disappointed passes */
 #define GAIN_PRIOR_SAMPLES 3.0f
 #define GAIN_WINDOW 8.0f
+#define LEAST_GAIN (-0.5f) /* rows without a hit are the tree's doing, not the streams' */
+#define GAIN_BLEND 4.0f    /* samples after which the tree's own promise counts, too */
 #define PROBE_WINDOW 3.0f /* a look says more than what was believed long ago */
 #define BASE_WEAK 0.5f /* tokens: other sources that promise less say little */
 
-/* Steps between looks at streams that don't pay, doubled after each look in vain; more where a
+/* Steps between looks at streams that don't pay, half as many again after each look in vain; more where a
  * look costs more than a third of a plain step. The first 100 steps lose about one that way, the
  * next thousand two or three. */
 #define PROBE_FIRST 8u
@@ -82,7 +84,7 @@ static float stream_cost(const ssi_planner *planner)
 {
     const ssi_planner_config *config = &planner->config;
     if (planner->stream_time.weight > 0)
-        return relative(planner, planner->stream_time.average);
+        return planner->stream_time.average;
     return config->msa_share
                * relative(planner, cost_of_rows(planner, (float)config->stream_count))
            + config->draft_head_share;
@@ -159,14 +161,19 @@ static float worth_without_streams(ssi_planner *planner, const ssi_situation *si
 
 /* What streams are thought to add where the other sources are worth something already. What they
  * would bring scatters about as widely as its mean is large (as if exponentially), and the better
- * of the two counts: gain * exp(-base / gain), of which this is an easy likeness. */
+ * of the two counts: gain * exp(-base / gain), of which this is an easy likeness. And where the
+ * others begin wrongly, streams that say so save the rows of their tree. */
 static float expected_gain(const ssi_planner *planner)
 {
-    float gain = planner->stream_gain;
+    const ssi_tree *others = &planner->shadow_tree;
+    float gain = planner->stream_gain, saved = 0;
     if (gain <= 0)
         return 0;
+    if (others->node_count > 1)
+        saved = (1.0f - others->probability_of_node[1]) * rate(planner) *
+                (relative(planner, planner->row_cost.cost[others->node_count - 1]) - 1.0f);
     float x = planner->base_worth / gain;
-    return gain / (1.0f + x + 0.5f * x * x);
+    return gain / (1.0f + x + 0.5f * x * x) + saved;
 }
 
 /* Whether streams at this price (in tokens) are to be run, or looked at again. */
@@ -220,9 +227,8 @@ static void choose_pruning(ssi_planner *planner, uint32_t row_count, ssi_plan *p
     float saved = config->msa_share
                   * relative(planner, cost_of_rows(planner, rows * (1.0f + streams))
                                           - cost_of_rows(planner, kept * (1.0f + streams)));
-    float spent = planner->prune_time.weight > 0
-                      ? relative(planner, planner->prune_time.average)
-                      : config->prune_share;
+    float spent =
+        planner->prune_time.weight > 0 ? planner->prune_time.average : config->prune_share;
     if (config->prune == SSI_PRUNE_AUTO)
         plan->prune = saved > spent;
     /* A node less likely than this doesn't earn its share of the MSA layers. */
@@ -273,8 +279,9 @@ static void learn_gain(ssi_planner *planner, float accepted, float row_cost)
     if (!planner->streams_tried || planner->base_worth >= BASE_WEAK)
         return;
     /* What a calibrated tree promises is less a matter of luck than what it brings. */
-    if (planner->gain_samples >= GAIN_WINDOW)
+    if (planner->gain_samples >= GAIN_BLEND)
         sample = 0.5f * (sample + planner->worth);
+    sample = sample > LEAST_GAIN ? sample : LEAST_GAIN;
     if (planner->probing)
         window = PROBE_WINDOW;
     planner->gain_samples += 1.0f;
@@ -285,7 +292,7 @@ static void learn_gain(ssi_planner *planner, float accepted, float row_cost)
     if (planner->stream_gain > rate(planner) * stream_cost(planner))
         planner->stream_interval /= planner->stream_interval >= 4 * PROBE_FIRST ? 4 : 1;
     else if (planner->stream_interval < PROBE_LAST)
-        planner->stream_interval *= 2;
+        planner->stream_interval += planner->stream_interval / 2;
 }
 
 static void learn_costs(ssi_planner *planner, const ssi_outcome *outcome)
@@ -295,16 +302,6 @@ static void learn_costs(ssi_planner *planner, const ssi_outcome *outcome)
 
     if (!(outcome->pass_ms > 0))
         return; /* not timed: nor is the rest believed */
-    if (outcome->stream_ms > 0)
-        ssi_time_observe(&planner->stream_time, outcome->stream_ms);
-    if (planner->plan.prune) {
-        float kept = rows > 1 ? (float)(outcome->row_count_kept - 1) / (float)(rows - 1) : 1.0f;
-        planner->keep_share += (kept - planner->keep_share) / 16;
-        if (outcome->prune_ms > 0)
-            ssi_time_observe(&planner->prune_time, outcome->prune_ms);
-    } else { /* what was learnt long ago is doubted again */
-        planner->keep_share += (KEEP_PRIOR - planner->keep_share) / 512;
-    }
     if (parallel && planner->rows_timed) {
         float added = relative(planner, outcome->pass_ms - planner->row_cost.cost[rows - 1]);
         float ratio = added / parallel_prior(planner, rows);
@@ -315,6 +312,17 @@ static void learn_costs(ssi_planner *planner, const ssi_outcome *outcome)
         float part = parallel ? own / (own + parallel_cost(planner, rows)) : 1.0f;
         ssi_row_cost_observe(&planner->row_cost, rows, part * outcome->pass_ms);
         planner->rows_timed |= !parallel;
+    }
+    /* By the level of this moment, as the pass has just moved it. */
+    if (outcome->stream_ms > 0)
+        ssi_time_observe(&planner->stream_time, relative(planner, outcome->stream_ms));
+    if (planner->plan.prune) {
+        float kept = rows > 1 ? (float)(outcome->row_count_kept - 1) / (float)(rows - 1) : 1.0f;
+        planner->keep_share += (kept - planner->keep_share) / 16;
+        if (outcome->prune_ms > 0)
+            ssi_time_observe(&planner->prune_time, relative(planner, outcome->prune_ms));
+    } else { /* what was learnt long ago is doubted again */
+        planner->keep_share += (KEEP_PRIOR - planner->keep_share) / 512;
     }
 
     if (rows > 1) {

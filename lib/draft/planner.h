@@ -95,9 +95,9 @@ typedef struct ssi_planner {
     uint32_t planned_nodes;
 
     float recent_tokens, recent_time; /* fading sums; time in steps of one row */
-    ssi_time stream_time;      /* a deferred pass, ms */
+    ssi_time stream_time;             /* a deferred pass, in steps of one row */
     ssi_time parallel_ratio;   /* what parallel streams cost, over what was thought */
-    ssi_time prune_time;       /* ms */
+    ssi_time prune_time;       /* in steps of one row */
     float keep_share;          /* rows that survive pruning */
 
     float stream_gain;         /* tokens a step with streams brings above a plain one, less its

@@ -17,6 +17,7 @@ typedef struct ssi_attention_state {
     const float *query;
     float *output;      /* o until the last block, then o / l */
     float largest, sum; /* m, l */
+    float factor;       /* o is still to be multiplied by it */
 } ssi_attention_state;
 
 static inline float *ssi_attention_value(const ssi_attention_args *args) /* [head_length] */

@@ -7,9 +7,11 @@
  *
  * The including file first defines, for `count` <= SSI_ATTENTION_GROUP states:
  *   score_tiles     16 scaled scores from the keys interleaved at first, and if second isn't NULL
- *                   another 16 from there, into each state's score[] or lane[]
- *   softmax_block   one state's scores to p; m, l, o brought to the new maximum
- *   add_values      o[d] = fmaf(p_i, value[i][d], o[d]) for i in [begin, end)
+ *                   another 16 from there, into each state's score[] or lane[]; meanwhile asks for
+ *                   the values, and for the keys of the block after
+ *   softmax_group   scores to p, m and l brought to the new maximum; for o that is left to factor
+ *                   (1 where m stays), so that nothing branches on where a maximum lies
+ *   add_values      o[d] *= factor, then o[d] = fmaf(p_i, value[i][d], o[d]) for i in [begin, end)
  *   finish_output   o / l */
 #include "kernel/attention_scratch.h"
 
@@ -31,6 +33,7 @@ typedef struct block_work {
     uint32_t begin, shared; /* places all rows have in the cache: [begin, shared) */
     const void *value[SSI_ATTENTION_BLOCK]; /* of those */
     const void *tile[2]; /* cached keys of places 0..15, 16..31; NULL: no row has any there */
+    const void *values;  /* cached ones of place 0 on */
     /* Tree tiles that some row needs: tile t in [first, end) of its area if bit t % 64 is set. */
     uint32_t tile_first[AREA_COUNT], tile_end[AREA_COUNT];
     uint64_t tile_used[AREA_COUNT];
@@ -97,14 +100,14 @@ static void join_views(const ssi_attention_args *args, block_work *block)
     block->tile[0] = low ? ssi_attention_at(args, args->cache_keys, position * length) : NULL;
     block->tile[1] =
         high ? ssi_attention_at(args, args->cache_keys, (position + 16) * length) : NULL;
+    block->values = ssi_attention_at(args, args->cache_values, position * length);
     for (uint32_t i = begin; i < block->shared; i++)
         block->value[i] = ssi_attention_at(args, args->cache_values, (position + i) * length);
 }
 
-static const void *tree_tile(const ssi_attention_args *args, uint32_t area, uint32_t tile)
+static const void *tree_tile(const ssi_attention_args *args, const void *area, uint32_t tile)
 {
-    const void *keys = area == NODE_AREA ? args->node_keys : args->stream_keys;
-    return ssi_attention_at(args, keys, (size_t)tile * args->head_length * 16);
+    return ssi_attention_at(args, area, (size_t)tile * args->head_length * 16);
 }
 
 typedef struct query_group {
@@ -131,14 +134,17 @@ static void score_tree(const ssi_attention_args *args, const block_work *block,
                        const query_group *group)
 {
     for (uint32_t area = 0; area < AREA_COUNT; area++) {
+        const void *keys = area == NODE_AREA ? args->node_keys : args->stream_keys;
+        const void *values = area == NODE_AREA ? args->node_values : args->stream_values;
         uint32_t tile[2], held = 0;
         for (uint32_t t = block->tile_first[area]; t < block->tile_end[area]; t++) {
             if (block->tile_used[area] >> t % 64 & 1)
                 tile[held++] = t;
             if (held == 0 || (held == 1 && t + 1 < block->tile_end[area]))
                 continue;
-            score_tiles(args, group->state, group->count, true, tree_tile(args, area, tile[0]),
-                        held == 2 ? tree_tile(args, area, tile[1]) : NULL);
+            score_tiles(args, group->state, group->count, true, tree_tile(args, keys, tile[0]),
+                        held == 2 ? tree_tile(args, keys, tile[1]) : NULL,
+                        tree_tile(args, values, tile[0]));
             for (uint32_t half = 0; half < held; half++)
                 pick_lanes(group, area, tile[half], half);
             held = 0;
@@ -150,9 +156,11 @@ static void attend_group(const ssi_attention_args *args, const block_work *block
                          const query_group *group)
 {
     if (block->tile[0])
-        score_tiles(args, group->state, group->count, false, block->tile[0], block->tile[1]);
+        score_tiles(args, group->state, group->count, false, block->tile[0], block->tile[1],
+                    block->values);
     else if (block->tile[1]) /* a window that begins late: the first half will be masked */
-        score_tiles(args, group->state, group->count, false, block->tile[1], block->tile[1]);
+        score_tiles(args, group->state, group->count, false, block->tile[1], block->tile[1],
+                    block->values);
     score_tree(args, block, group);
     for (uint32_t q = 0; q < group->count; q++) {
         const block_view *view = group->view[q];
@@ -161,10 +169,13 @@ static void attend_group(const ssi_attention_args *args, const block_work *block
             score[i] = -INFINITY;
         for (uint32_t i = view->end; i < SSI_ATTENTION_BLOCK; i++)
             score[i] = -INFINITY;
-        softmax_block(group->state[q], args->head_length);
     }
-    if (block->begin < block->shared)
-        add_values(args, group->state, group->count, block->value, block->begin, block->shared);
+    softmax_group(group->state, group->count);
+    if (block->begin == block->shared)
+        return;
+    add_values(args, group->state, group->count, block->value, block->begin, block->shared);
+    for (uint32_t q = 0; q < group->count; q++)
+        group->state[q]->factor = 1.0f;
 }
 
 /* The places of one row that not all rows have in the cache. */

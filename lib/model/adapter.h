@@ -46,7 +46,7 @@ struct ss_adapter {
     const float *root_gain;      /* [γ][embedding_stride], or NULL: no root terms */
     ssi_low_rank init, root, prune;
     uint32_t parent_rank;        /* 0: no parent term */
-    ssi_matrix parent_a;         /* F32 [parent_rank][d] */
+    ssi_matrix parent_a;         /* Q8_0 [parent_rank][d] */
     ssi_matrix parent_u;         /* Q8_0 [draft_count][parent_rank]: head of the draft vocabulary
                                   * times B */
     uint32_t draft_count;        /* V_d, or V where the adapter lists none */

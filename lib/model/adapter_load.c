@@ -13,6 +13,7 @@ typedef struct load {
     ssi_lora *main_lora, *stream_lora; /* writable views of the adapter's arrays */
     unsigned char *bytes; /* one tensor as in the file, or one row of blocks */
     float *values, *other; /* one tensor each, decoded */
+    float *packed;         /* one tensor as an F32 matrix */
     ssi_hash_state *main_hash;
 } load;
 
@@ -97,7 +98,7 @@ static ss_adapter *layout(load *loading, ss_adapter *adapter, ssi_arena *arena)
     }
     adapter->parent_rank = ssi_pair_rank(&plan->pairs[SSI_PAIR_PARENT]);
     if (adapter->parent_rank > 0) {
-        ssi_matrix_layout(&adapter->parent_a, SSI_TYPE_F32, adapter->parent_rank, d, arena);
+        ssi_matrix_layout(&adapter->parent_a, SSI_TYPE_Q8_0, adapter->parent_rank, d, arena);
         ssi_matrix_layout(&adapter->parent_u, SSI_TYPE_Q8_0, adapter->draft_count,
                           adapter->parent_rank, arena);
     }
@@ -261,20 +262,41 @@ static ss_status fill_draft_tokens(load *loading, ss_adapter *adapter, ss_error 
     return SS_OK;
 }
 
+/* The transpose of rows [columns][rows] as an F32 matrix in `planes`. */
+static ssi_matrix pack_transposed(const float *values, uint32_t rows, uint32_t columns,
+                                  float *planes)
+{
+    ssi_matrix matrix = {.type = SSI_TYPE_F32,
+                         .rows = rows,
+                         .columns = columns,
+                         .group_count = (rows + SSI_GROUP - 1) / SSI_GROUP,
+                         .block_count = (columns + SSI_BLOCK - 1) / SSI_BLOCK,
+                         .plane = {planes}};
+    memset(planes, 0, padded(rows) * columns * sizeof *planes);
+    for (uint32_t column = 0; column < columns; column++)
+        for (uint32_t row = 0; row < rows; row++)
+            planes[((size_t)(row / SSI_GROUP) * columns + column) * SSI_GROUP +
+                   row % SSI_GROUP] = values[(size_t)column * rows + row];
+    return matrix;
+}
+
 /* The head's rows of the draft vocabulary, 16 at a time: their copy, and their product with B of
  * the parent term. Drafts change no output, so 8 bits will do whatever the head's type is. */
 static ss_status fill_head(load *loading, ss_adapter *adapter, ss_error *error)
 {
     const ssi_linear *head = &adapter->model->head;
     const ssi_type_info *type = ssi_type_get(head->weight.type);
-    const ssi_gguf_tensor *parent_b = loading->plan.pairs[SSI_PAIR_PARENT].b;
+    const ssi_pair_plan *parent = &loading->plan.pairs[SSI_PAIR_PARENT];
     uint32_t d = loading->hyper->embedding_length, rank = adapter->parent_rank;
-    float product[SSI_LORA_RANK_MAX];
+    size_t stride = padded(d), rank_stride = padded(rank);
+    float *products = loading->values + SSI_GROUP * stride;
+    ssi_activation rows = {.columns = d, .value_stride = stride, .values = loading->values};
+    ssi_matrix b = {.rows = 0};
     if (rank > 0) {
-        SSI_TRY(read_tensor(loading, loading->plan.pairs[SSI_PAIR_PARENT].a, loading->values,
-                            error));
+        SSI_TRY(read_tensor(loading, parent->a, loading->values, error));
         pack_rows(&adapter->parent_a, 0, rank, loading->values, d, loading->bytes);
-        SSI_TRY(read_tensor(loading, parent_b, loading->other, error)); /* [d][rank] */
+        SSI_TRY(read_tensor(loading, parent->b, loading->values, error)); /* [d][rank] */
+        b = pack_transposed(loading->values, rank, d, loading->packed);
     }
     if (rank == 0 && !adapter->draft_tokens)
         return SS_OK;
@@ -284,26 +306,18 @@ static ss_status fill_head(load *loading, ss_adapter *adapter, ss_error *error)
         for (uint32_t lane = 0; lane < lanes; lane++) {
             uint32_t index = first + lane;
             uint32_t token = adapter->draft_tokens ? (uint32_t)adapter->draft_tokens[index] : index;
-            type->unpack_row(&head->weight, token, loading->values + lane * d);
+            type->unpack_row(&head->weight, token, loading->values + lane * stride);
             if (adapter->draft_tokens && head->bias)
                 ((float *)adapter->draft_head.bias)[index] = head->bias[token];
         }
         if (adapter->draft_tokens)
-            pack_rows(&adapter->draft_head.weight, first, lanes, loading->values, d,
+            pack_rows(&adapter->draft_head.weight, first, lanes, loading->values, stride,
                       loading->bytes);
         if (rank == 0)
             continue;
-        for (uint32_t lane = 0; lane < lanes; lane++) {
-            const float *row = loading->values + lane * d;
-            memset(product, 0, rank * sizeof *product);
-            for (uint32_t i = 0; i < d; i++)
-                for (uint32_t r = 0; r < rank; r++)
-                    product[r] += row[i] * loading->other[(size_t)i * rank + r];
-            memcpy(loading->values + (SSI_GROUP * (size_t)d) + lane * rank, product,
-                   rank * sizeof *product);
-        }
-        pack_rows(&adapter->parent_u, first, lanes, loading->values + SSI_GROUP * (size_t)d, rank,
-                  loading->bytes);
+        adapter->model->kernels.gemm[SSI_TYPE_F32](&b, 0, b.group_count, &rows, lanes, products,
+                                                   rank_stride);
+        pack_rows(&adapter->parent_u, first, lanes, products, rank_stride, loading->bytes);
     }
     return SS_OK;
 }
@@ -344,12 +358,13 @@ static ss_status hash_file(load *loading, unsigned char *buffer, size_t buffer_b
     return SS_OK;
 }
 
-/* Scratch: the largest tensor as bytes and, twice, as numbers; a group of head rows with their
- * products; a group of encoded rows. */
+/* Scratch: the largest tensor as bytes, twice as numbers, and as a matrix; a group of head rows
+ * with their products; a group of encoded rows. */
 static size_t layout_scratch(load *loading, ssi_arena *arena)
 {
     const ssi_gguf *gguf = loading->plan.gguf;
-    size_t elements = (size_t)SSI_GROUP * (loading->hyper->embedding_length + SSI_LORA_RANK_MAX);
+    size_t elements =
+        SSI_GROUP * (padded(loading->hyper->embedding_length) + SSI_LORA_RANK_MAX);
     size_t widest = loading->hyper->feed_forward_length;
     if (widest < loading->hyper->embedding_length)
         widest = loading->hyper->embedding_length;
@@ -368,6 +383,8 @@ static size_t layout_scratch(load *loading, ssi_arena *arena)
     loading->bytes = ssi_arena_take(arena, bytes, 1);
     loading->values = ssi_arena_take(arena, elements, sizeof(float));
     loading->other = ssi_arena_take(arena, elements, sizeof(float));
+    loading->packed = ssi_arena_take(
+        arena, elements + SSI_GROUP * (size_t)loading->hyper->embedding_length, sizeof(float));
     if (loading->plan.main) {
         memset(loading->plan.main, 0, pairs * sizeof *loading->plan.main);
         memset(loading->plan.stream, 0, pairs * sizeof *loading->plan.stream);

@@ -4,6 +4,8 @@
 #ifndef SSI_QUANT_LANES_H
 #define SSI_QUANT_LANES_H
 
+#include <math.h>
+
 #include "quant/pack.h"
 
 typedef float ssi_lanes __attribute__((vector_size(16)));
@@ -33,6 +35,18 @@ SSI_INLINE ssi_lanes ssi_lanes_nibbles(ssi_lanes x)
 SSI_INLINE float ssi_lanes_sum(ssi_lanes x)
 {
     return (x[0] + x[2]) + (x[1] + x[3]);
+}
+
+/* What an error counts in a block: its value's own magnitude and the block's. Large weights are few
+ * and carry much; with all counting alike the many small ones win at their cost. */
+SSI_INLINE void ssi_block_weights(const float values[SSI_BLOCK], float weights[SSI_BLOCK])
+{
+    ssi_lanes squares = {0};
+    for (uint32_t j = 0; j < SSI_BLOCK; j += 4)
+        squares += ssi_lanes_load(values + j) * ssi_lanes_load(values + j);
+    float size = sqrtf(ssi_lanes_sum(squares) / (float)SSI_BLOCK);
+    for (uint32_t j = 0; j < SSI_BLOCK; j++)
+        weights[j] = size + fabsf(values[j]);
 }
 
 #endif

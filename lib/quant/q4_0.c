@@ -52,15 +52,15 @@ SSI_INLINE ssi_lanes codes(const float *values, float inverse)
     return ssi_lanes_nibbles(ssi_lanes_load(values) * inverse + 8.0f) - 8.0f;
 }
 
-/* The scale that fits a block's codes under this inverse best. Returns by how much the squared error
- * is below that of zeros. */
-static float try_scale(const float *values, float inverse, uint16_t *scale)
+/* The scale that fits a block's codes under this inverse best. Returns by how much the weighted
+ * squared error is below that of zeros. */
+static float try_scale(const float *values, const float *weights, float inverse, uint16_t *scale)
 {
     ssi_lanes products = {0}, squares = {0};
     for (uint32_t j = 0; j < SSI_BLOCK; j += 4) {
-        ssi_lanes q = codes(values + j, inverse);
-        products += ssi_lanes_load(values + j) * q;
-        squares += q * q;
+        ssi_lanes q = codes(values + j, inverse), weighted = ssi_lanes_load(weights + j) * q;
+        products += ssi_lanes_load(values + j) * weighted;
+        squares += weighted * q;
     }
     float product = ssi_lanes_sum(products), square = ssi_lanes_sum(squares);
     *scale = ssi_f16_from_float(square > 0 ? product / square : 0);
@@ -79,12 +79,12 @@ static void write_block(const float *values, float inverse, uint16_t scale, unsi
 }
 
 /* The same gain for a block as it was encoded. */
-static float gain_of(const float *values, const unsigned char *at)
+static float gain_of(const float *values, const float *weights, const unsigned char *at)
 {
     float decoded[SSI_BLOCK], gain = 0;
     decode(at, SSI_BLOCK, decoded);
     for (uint32_t j = 0; j < SSI_BLOCK; j++)
-        gain += decoded[j] * (2 * values[j] - decoded[j]);
+        gain += weights[j] * decoded[j] * (2 * values[j] - decoded[j]);
     return gain;
 }
 
@@ -97,7 +97,9 @@ static void encode_best(const float *values, size_t count, void *blocks)
     encode(values, count, blocks);
     for (; count > 0; count -= SSI_BLOCK, values += SSI_BLOCK, at += BLOCK_BYTES) {
         uint16_t scale, best_scale = ssi_load_u16le(at);
-        float best = gain_of(values, at), best_inverse = 0, largest = 0;
+        float weights[SSI_BLOCK], best_inverse = 0, largest = 0;
+        ssi_block_weights(values, weights);
+        float best = gain_of(values, weights, at);
         for (uint32_t j = 0; j < SSI_BLOCK; j++)
             largest = fabsf(values[j]) > largest ? fabsf(values[j]) : largest;
         for (int i = 0; i < 2 * REACHES + REFINEMENTS; i++) {
@@ -108,7 +110,7 @@ static void encode_best(const float *values, size_t count, void *blocks)
                 inverse = 1.0f / ssi_float_from_f16(best_scale);
             if (!isfinite(inverse)) /* next to nothing but zeros */
                 continue;
-            float gain = try_scale(values, inverse, &scale);
+            float gain = try_scale(values, weights, inverse, &scale);
             if (gain > best) {
                 best = gain;
                 best_inverse = inverse;

@@ -55,26 +55,27 @@ SSI_INLINE ssi_lanes codes(const float *values, const line *by)
     return ssi_lanes_nibbles((ssi_lanes_load(values) - by->low) * by->inverse);
 }
 
-/* Scale and minimum that fit the codes best, given how values become codes. Returns the squared
- * error. Sums are taken above `base`, the least value, so that a block far from zero loses nothing
- * to cancellation. */
-static float fit_line(const float *values, float base, line *by)
+/* Scale and minimum that fit the codes best, given how values become codes. Returns the weighted
+ * squared error. Sums are taken above `base`, the least value, so that a block far from zero loses
+ * nothing to cancellation. */
+static float fit_line(const float *values, const float *weights, float base, line *by)
 {
-    ssi_lanes sums = {0}, products = {0}, own = {0}, ones = {0}, squares = {0};
+    ssi_lanes counts = {0}, sums = {0}, products = {0}, own = {0}, ones = {0}, squares = {0};
     for (uint32_t j = 0; j < SSI_BLOCK; j += 4) {
         ssi_lanes q = codes(values + j, by), above = ssi_lanes_load(values + j) - base;
-        sums += above;
-        products += above * q;
-        own += above * above;
-        ones += q;
-        squares += q * q;
+        ssi_lanes weight = ssi_lanes_load(weights + j);
+        counts += weight;
+        sums += weight * above;
+        products += weight * above * q;
+        own += weight * above * above;
+        ones += weight * q;
+        squares += weight * q * q;
     }
-    const float n = (float)SSI_BLOCK;
-    float sum = ssi_lanes_sum(sums), product = ssi_lanes_sum(products);
+    float n = ssi_lanes_sum(counts), sum = ssi_lanes_sum(sums), product = ssi_lanes_sum(products);
     float one = ssi_lanes_sum(ones), square = ssi_lanes_sum(squares);
-    float determinant = n * square - one * one; /* of whole numbers: exact */
-    by->scale =
-        ssi_f16_from_float(determinant > 0 ? (n * product - sum * one) / determinant : 0);
+    float determinant = n * square - one * one; /* 0 but for rounding: one code alone */
+    by->scale = ssi_f16_from_float(
+        determinant > 1e-5f * n * square ? (n * product - sum * one) / determinant : 0);
     float d = ssi_float_from_f16(by->scale);
     by->minimum = ssi_f16_from_float(base + (sum - d * one) / n);
     float m = ssi_float_from_f16(by->minimum) - base;
@@ -93,12 +94,12 @@ static void write_block(const float *values, const line *by, unsigned char *at)
     }
 }
 
-static float error_of(const float *values, const unsigned char *at)
+static float error_of(const float *values, const float *weights, const unsigned char *at)
 {
     float decoded[SSI_BLOCK], error = 0;
     decode(at, SSI_BLOCK, decoded);
     for (uint32_t j = 0; j < SSI_BLOCK; j++)
-        error += (values[j] - decoded[j]) * (values[j] - decoded[j]);
+        error += weights[j] * (values[j] - decoded[j]) * (values[j] - decoded[j]);
     return error;
 }
 
@@ -113,7 +114,9 @@ static void encode_best(const float *values, size_t count, void *blocks)
     encode(values, count, blocks);
     for (; count > 0; count -= SSI_BLOCK, values += SSI_BLOCK, at += BLOCK_BYTES) {
         line best_line = {ssi_load_u16le(at), ssi_load_u16le(at + 2), 0, 0};
-        float best = error_of(values, at), least = values[0], largest = values[0];
+        float weights[SSI_BLOCK], least = values[0], largest = values[0];
+        ssi_block_weights(values, weights);
+        float best = error_of(values, weights, at);
         for (uint32_t j = 1; j < SSI_BLOCK; j++) {
             least = values[j] < least ? values[j] : least;
             largest = values[j] > largest ? values[j] : largest;
@@ -128,7 +131,7 @@ static void encode_best(const float *values, size_t count, void *blocks)
             }
             if (!isfinite(by.inverse)) /* all values but the same */
                 continue;
-            float error = fit_line(values, least, &by);
+            float error = fit_line(values, weights, least, &by);
             if (error < best) {
                 best = error;
                 best_line = by;

@@ -17,9 +17,14 @@ static void decode(const void *blocks, size_t count, float *values)
     }
 }
 
-static unsigned char round_byte(float x) /* x in [-127, 127] but for rounding; NaN gives 0 */
+/* roundf without a call: halves away from zero. x in [-127, 127] but for rounding; anything else,
+ * and NaN, gives 0. */
+static unsigned char round_byte(float x)
 {
-    return x > -127.5f && x < 127.5f ? (unsigned char)(int8_t)roundf(x) : 0;
+    float inside = x > -127.5f && x < 127.5f ? x : 0.0f;
+    int32_t whole = (int32_t)inside;
+    float rest = inside - (float)whole; /* exact */
+    return (unsigned char)(whole + (rest >= 0.5f) - (rest <= -0.5f));
 }
 
 static void encode(const float *values, size_t count, void *blocks)

@@ -54,8 +54,8 @@ typedef struct ssi_type_info {
     void (*decode)(const void *blocks, size_t count, float *values);
     /* And back, as llama.cpp's reference quantisers round. */
     void (*encode)(const float *values, size_t count, void *blocks);
-    /* As encode, but with the scales that leave the least squared error of a few dozen tried, for
-     * weights that are written once. NULL: no better than encode. */
+    /* As encode, but with the scales that leave the least squared error of a dozen tried, in which
+     * large values count for more; for weights that are written once. NULL: no better than encode. */
     void (*encode_best)(const float *values, size_t count, void *blocks);
     /* Packs file rows first_row .. first_row + row_count - 1 (first_row a multiple of 16; rows past
      * the last are zeros) of a matrix whose planes are already allocated; rows are row_stride

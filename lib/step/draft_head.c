@@ -11,6 +11,7 @@
 
 /* Candidates that noise may reorder: what lies below has too little mass to be drawn often. */
 #define RANKED 48u
+#define STRIP 32u
 
 typedef struct ranked {
     float logit;
@@ -59,15 +60,14 @@ static const float *condition(ssi_workspace *work, uint32_t stream, int32_t pare
     const ss_adapter *adapter = streams->adapter;
     const ss_model *model = work->model;
     const float *logits = streams->logits + stream * streams->logit_stride;
-    ssi_activation in = {.columns = model->hyper.embedding_length,
-                         .value_stride = streams->hidden_stride,
-                         .values = streams->embedding};
     if (adapter->parent_rank == 0)
         return logits;
     ssi_type_get(model->embedding.type)
-        ->unpack_row(&model->embedding, (uint32_t)parent, streams->embedding);
-    model->kernels.gemm[SSI_TYPE_F32](&adapter->parent_a, 0, adapter->parent_a.group_count, &in, 1,
-                                      streams->parent.values, streams->parent.value_stride);
+        ->unpack_row(&model->embedding, (uint32_t)parent, streams->parent_embedding.values);
+    model->kernels.quantize(&streams->parent_embedding, 0, 1);
+    model->kernels.gemm[SSI_TYPE_Q8_0](&adapter->parent_a, 0, adapter->parent_a.group_count,
+                                       &streams->parent_embedding, 1, streams->parent.values,
+                                       streams->parent.value_stride);
     model->kernels.quantize(&streams->parent, 0, 1);
     condition_work region = {.work = work, .logits = logits};
     region.cut = ssi_cut_make(adapter->parent_u.group_count, 1, work->parallel->thread_count);
@@ -75,19 +75,34 @@ static const float *condition(ssi_workspace *work, uint32_t stream, int32_t pare
     return streams->conditioned;
 }
 
-/* The `most` largest logits, best first; of equals the lower index. */
+/* Whether any of a strip is above `least`: a loop of fixed length becomes vectors. */
+static bool strip_exceeds(const float *logits, float least)
+{
+    int any = 0;
+    for (uint32_t i = 0; i < STRIP; i++)
+        any |= logits[i] > least;
+    return any != 0;
+}
+
+/* The `most` largest logits, best first; of equals the lower index. Most strips hold none, the
+ * sooner as the likeliest tokens come first in a draft vocabulary. */
 static uint32_t find_best(const float *logits, uint32_t count, uint32_t most, ranked *best)
 {
     uint32_t found = 0;
     float least = -INFINITY; /* once `most` are found: the last one's */
-    for (uint32_t i = 0; i < count; i++) {
-        if (found == most && !(logits[i] > least))
+    for (uint32_t strip = 0; strip < count; strip += STRIP) {
+        uint32_t end = count - strip < STRIP ? count : strip + STRIP;
+        if (found == most && end == strip + STRIP && !strip_exceeds(logits + strip, least))
             continue;
-        uint32_t at = found < most ? found++ : most - 1;
-        for (; at > 0 && logits[i] > best[at - 1].logit; at--)
-            best[at] = best[at - 1];
-        best[at] = (ranked){logits[i], i};
-        least = best[found - 1].logit;
+        for (uint32_t i = strip; i < end; i++) {
+            if (found == most && !(logits[i] > least))
+                continue;
+            uint32_t at = found < most ? found++ : most - 1;
+            for (; at > 0 && logits[i] > best[at - 1].logit; at--)
+                best[at] = best[at - 1];
+            best[at] = (ranked){logits[i], i};
+            least = best[found - 1].logit;
+        }
     }
     return found;
 }
@@ -150,8 +165,7 @@ uint32_t ssi_draft_expand(void *context, uint32_t stream, int32_t parent_token,
         return 0;
     float largest = best[0].logit;
     if (sampled) { /* in the scratch of `condition`, which may be where the logits are */
-        for (uint32_t i = 0; i < count; i++)
-            streams->conditioned[i] = (logits[i] - largest) * scale;
+        ssi_sample_scale(logits, count, largest, scale, streams->conditioned);
         logits = streams->conditioned;
         largest = 0;
     }

@@ -32,8 +32,7 @@ static float logit_outside(const ssi_workspace *work, const float *normed, int32
     return sum;
 }
 
-/* probability[node]: of the child given its parent; of the root 1. */
-static void score_edges(ssi_workspace *work, const ssi_tree *tree, float *probability)
+void ssi_prune_score(ssi_workspace *work, const ssi_tree *tree, float *probability)
 {
     const ss_adapter *adapter = work->streams.adapter;
     const ssi_kernels *kernels = &work->model->kernels;
@@ -50,7 +49,10 @@ static void score_edges(ssi_workspace *work, const ssi_tree *tree, float *probab
                work->hidden_stride * sizeof *state);
         ssi_streams_add_low_rank(work, &adapter->prune, state);
     }
-    ssi_head_run(work, &adapter->draft_head, tree->node_count, count, work->logits, stride);
+    if (adapter->draft_tokens)
+        ssi_head_run(work, &adapter->draft_head, tree->node_count, count, work->logits, stride);
+    else /* the whole vocabulary, weighed as verification will */
+        ssi_main_head_run(work, tree->node_count, count, work->logits);
     for (uint32_t i = 0; i < count; i++) {
         const float *logits = work->logits + (size_t)i * stride;
         largest[i] = logits[kernels->argmax(logits, adapter->draft_count, &finite[i])];
@@ -103,7 +105,7 @@ void ssi_prune_run(ssi_workspace *work, ssi_tree *tree, float threshold,
         node_of_kept[0] = 0;
         return;
     }
-    score_edges(work, tree, probability);
+    ssi_prune_score(work, tree, probability);
     for (uint32_t node = 1; node < tree->node_count; node++) {
         uint32_t parent = tree->parent_of_node[node];
         probability[node] *= probability[parent]; /* along the path */

@@ -286,6 +286,21 @@ static int32_t draw_token(const ssi_sampler *sampler, uint32_t position, uint32_
     return (int32_t)state.token;
 }
 
+/* A strip at a time, all read before any is written, which compilers turn into vectors. */
+void ssi_sample_scale(const float *logits, uint32_t count, float largest, float inverse,
+                      float *scores)
+{
+    uint32_t token = 0;
+    for (; token + STRIP <= count; token += STRIP) {
+        float strip[STRIP];
+        for (uint32_t i = 0; i < STRIP; i++)
+            strip[i] = (logits[token + i] - largest) * inverse;
+        memcpy(scores + token, strip, sizeof strip);
+    }
+    for (; token < count; token++)
+        scores[token] = (logits[token] - largest) * inverse;
+}
+
 bool ssi_sample(const ssi_sampler *sampler, const float *logits, const int32_t *history,
                 uint32_t history_count, uint32_t position, int32_t *token)
 {
@@ -308,13 +323,8 @@ bool ssi_sample(const ssi_sampler *sampler, const float *logits, const int32_t *
         *token = (int32_t)likeliest;
         return true;
     }
-    float largest = logits[likeliest], inverse = 1.0f / params->temperature;
-    uint32_t token_id = 0;
-    for (; token_id + STRIP <= count; token_id += STRIP)
-        for (uint32_t i = 0; i < STRIP; i++)
-            sampler->adjusted[token_id + i] = (logits[token_id + i] - largest) * inverse;
-    for (; token_id < count; token_id++)
-        sampler->adjusted[token_id] = (logits[token_id] - largest) * inverse;
+    ssi_sample_scale(logits, count, logits[likeliest], 1.0f / params->temperature,
+                     sampler->adjusted);
     *token = draw_token(sampler, position, likeliest);
     return true;
 }

@@ -38,6 +38,10 @@ void ssi_sampler_clear(ssi_sampler *sampler); /* once, after the layout with mem
 bool ssi_sample(const ssi_sampler *sampler, const float *logits, const int32_t *history,
                 uint32_t history_count, uint32_t position, int32_t *token);
 
+/* scores[i] = (logits[i] - largest) * inverse; scores may be the logits themselves. */
+void ssi_sample_scale(const float *logits, uint32_t count, float largest, float inverse,
+                      float *scores);
+
 /* The Gumbel noise of one token at one position: what a draft is ranked with, too. */
 float ssi_sample_noise(uint64_t seed, uint32_t position, uint32_t token);
 

@@ -146,6 +146,8 @@ void ssi_lower_run(ssi_workspace *work);   /* lower.c: layers 0 .. N - Ns - 1 */
  * tree and from the batch; node_of_kept[new] = old. Needs the adapter's pruner. */
 void ssi_prune_run(ssi_workspace *work, ssi_tree *tree, float threshold,
                    uint8_t node_of_kept[SSI_TREE_NODES]);
+/* Its opinion alone: probability[node] of a child given its parent, 1 of the root. */
+void ssi_prune_score(ssi_workspace *work, const ssi_tree *tree, float *probability);
 
 /* msa.c: the top Ns layers, over the batch's main rows and, if `streams`, γ streams of every node
  * beside them (the parallel schedule; no root terms). Keeps every node's entry state. */

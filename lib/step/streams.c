@@ -20,17 +20,22 @@ static float *take_floats(ssi_arena *arena, size_t rows, size_t stride)
     return ssi_arena_take(arena, rows, stride * sizeof(float));
 }
 
-static void layout_parent(const ss_adapter *adapter, ssi_streams *streams, ssi_arena *arena)
+static void layout_row(ssi_activation *x, uint32_t columns, ssi_arena *arena)
 {
-    ssi_activation *u = &streams->parent;
-    u->columns = adapter->parent_rank;
-    u->block_count = (adapter->parent_rank + SSI_BLOCK - 1) / SSI_BLOCK;
-    u->value_stride = (size_t)u->block_count * SSI_BLOCK;
-    u->values = take_floats(arena, 1, u->value_stride);
-    u->quants = ssi_arena_take(arena, u->value_stride, 1);
-    u->scales = take_floats(arena, 1, u->block_count);
-    u->sums8 = ssi_arena_take(arena, u->block_count, sizeof *u->sums8);
-    u->scaled_sums = take_floats(arena, 1, u->block_count);
+    x->columns = columns;
+    x->block_count = (columns + SSI_BLOCK - 1) / SSI_BLOCK;
+    x->value_stride = (size_t)x->block_count * SSI_BLOCK;
+    x->values = take_floats(arena, 1, x->value_stride);
+    x->quants = ssi_arena_take(arena, x->value_stride, 1);
+    x->scales = take_floats(arena, 1, x->block_count);
+    x->sums8 = ssi_arena_take(arena, x->block_count, sizeof *x->sums8);
+    x->scaled_sums = take_floats(arena, 1, x->block_count);
+}
+
+static void clear_row(ssi_activation *x)
+{
+    if (x->values)
+        memset(x->values, 0, x->value_stride * sizeof *x->values);
 }
 
 void ssi_streams_layout(ssi_workspace *work, ssi_streams *streams, const ss_adapter *adapter,
@@ -69,8 +74,10 @@ void ssi_streams_layout(ssi_workspace *work, ssi_streams *streams, const ss_adap
     streams->logit_stride = padded(adapter->draft_count);
     streams->logits = take_floats(arena, streams->count, streams->logit_stride);
     streams->conditioned = take_floats(arena, 1, streams->logit_stride);
-    if (adapter->parent_rank > 0)
-        layout_parent(adapter, streams, arena);
+    if (adapter->parent_rank > 0) {
+        layout_row(&streams->parent_embedding, work->model->hyper.embedding_length, arena);
+        layout_row(&streams->parent, adapter->parent_rank, arena);
+    }
 }
 
 void ssi_streams_clear(ssi_streams *streams, const ss_model *model)
@@ -79,8 +86,8 @@ void ssi_streams_clear(ssi_streams *streams, const ss_model *model)
         return;
     memset(streams->embedding, 0, padded(streams->hidden_stride) * sizeof(float));
     memset(streams->root_unit, 0, padded(streams->hidden_stride) * sizeof(float));
-    if (streams->parent.values)
-        memset(streams->parent.values, 0, streams->parent.value_stride * sizeof(float));
+    clear_row(&streams->parent_embedding);
+    clear_row(&streams->parent);
     uint32_t pairs = model->hyper.head_length / 2;
     for (uint32_t i = 0; streams->rotation_cosine && i < streams->count * pairs; i++)
         ssi_sincosf((double)streams->adapter->rotation_step * (double)(i / pairs + 1),

@@ -34,8 +34,8 @@ typedef struct ssi_streams {
     uint64_t finite;           /* bit j: stream j's logits are all finite */
     bool ready;                /* logits belong to the root about to be run */
 
-    ssi_activation parent;     /* u = A embedding(parent), one row */
-    float *embedding;          /* [hidden_stride]: of the parent */
+    ssi_activation parent_embedding, parent; /* e and u = A e, a row each */
+    float *embedding;          /* [hidden_stride]: a copy of a state, or a row of the head */
     float *conditioned;        /* [logit_stride]: logits given the parent */
 } ssi_streams;
 

@@ -1,8 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The walk from the root: draw the next token from the node's logits; while a child holds that
  * very token, accept it and go on (method: sample-and-compare). Where a guess came from can't
- * matter here. */
+ * matter here. Then the rows of the accepted path join the context. */
+#include "step/cut.h"
 #include "step/step.h"
+
+typedef struct commit_work {
+    const ssi_kv_cache *cache;
+    uint16_t slots[SSI_TREE_NODES];
+    uint32_t count, parts;
+} commit_work;
+
+static void commit_body(void *context, uint32_t task)
+{
+    const commit_work *region = context;
+    uint32_t layers = region->cache->layer_count;
+    ssi_kv_move_nodes(region->cache, region->slots, region->count,
+                      ssi_cut_at(layers, region->parts, task),
+                      ssi_cut_at(layers, region->parts, task + 1));
+}
+
+/* The first `count` nodes of the walk. The root's keys lie in their place already. */
+static void commit(ssi_workspace *work, const ssi_walk *walk, uint32_t count)
+{
+    ssi_kv_cache *cache = &work->cache;
+    commit_work region = {.cache = cache, .parts = work->parallel->thread_count};
+    if (count == 0)
+        return;
+    cache->length++;
+    for (uint32_t i = 1; i < count; i++)
+        region.slots[region.count++] = (uint16_t)work->batch.slots[walk->path[i]].index;
+    if (region.count > 0)
+        ssi_parallel_run(work->parallel, region.parts, commit_body, &region);
+    cache->length += region.count;
+}
 
 ss_status ssi_verify_run(ssi_workspace *work, const ssi_tree *tree, const ssi_sampler *sampler,
                          const ssi_sequence *sequence, const ssi_emitter *emitter, ssi_walk *walk,
@@ -10,23 +41,24 @@ ss_status ssi_verify_run(ssi_workspace *work, const ssi_tree *tree, const ssi_sa
 {
     uint32_t node = 0;
     walk->count = 0;
-    work->cache.length++; /* the root, whose keys lie in their place */
     for (;;) {
         int32_t token, child;
         walk->path[walk->count++] = (uint8_t)node;
         uint32_t position = sequence->dropped + sequence->count;
         if (!ssi_sample(sampler, work->logits + node * work->logit_stride, sequence->tokens,
                         sequence->count, position, &token)) {
-            work->cache.length--; /* this node stays pending: the next step will say the same */
+            commit(work, walk, walk->count - 1); /* this node stays pending: the next step will
+                                                  * say the same */
             return ssi_fail(error, SS_ERROR_NUMERIC,
                             "position %u: the logits are not all finite", position - 1);
         }
         if (!emitter->emit(emitter->context, token))
-            return SS_OK;
+            break;
         child = ssi_tree_find(tree, node, token);
         if (child < 0)
-            return SS_OK;
+            break;
         node = (uint32_t)child;
-        ssi_kv_commit_node(&work->cache, work->batch.slots[node].index);
     }
+    commit(work, walk, walk->count);
+    return SS_OK;
 }

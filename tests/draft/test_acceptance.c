@@ -64,7 +64,7 @@ static void a_source_gone_bad_is_noticed_within_a_few_tokens(void **state)
     uint64_t random = 1;
     ssi_acceptance acceptance;
     ssi_acceptance_reset(&acceptance);
-    run(&acceptance, 0.9f, 0, 4, &random);
+    run(&acceptance, 0.9f, 0, 6, &random);
     assert_true(corrected(&acceptance, 0.9f) < 0.2f);
     /* Streams that were never looked at fall with it: they come from the same adapter. */
     const ssi_candidate other = {.probability = 0.9f, .group = 7};

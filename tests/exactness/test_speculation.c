@@ -11,10 +11,10 @@
 #include <cmocka.h>
 
 #include "base/cpu.h"
-#include "session/session_state.h"
 #include "support/adapter_file.h"
 #include "support/covering.h"
 #include "support/session_fixture.h"
+#include "support/session_look.h"
 
 enum { ROOM = 200, EMITTED = 160, PROMPT = 24 };
 
@@ -74,6 +74,7 @@ static const struct {
     {"best:1", SS_TREE_BEST, 1, 0, {0}},
     {"best:9", SS_TREE_BEST, 9, 0, {0}},
     {"best:31", SS_TREE_BEST, 31, 0, {0}},
+    {"best:63 of 64 rows", SS_TREE_BEST, 63, 0, {0}},
 };
 enum { TREES = sizeof trees / sizeof *trees };
 
@@ -126,20 +127,6 @@ static void expect_ok(const player *is, ss_status status)
 {
     if (status != SS_OK)
         fail_msg("%s: %s", describe(is->run), error.message);
-}
-
-static void print_tree(const ss_session *session)
-{
-    const ss_tree_node *nodes;
-    size_t count;
-    ssi_session_get_tree(session, &nodes, &count);
-    for (size_t i = 0; i < count; i++)
-        print_error("  node %zu: token %d, parent %d, probability %g, source %u, rank %u, %s\n", i,
-                    nodes[i].token, nodes[i].parent, (double)nodes[i].probability,
-                    nodes[i].source, nodes[i].rank,
-                    nodes[i].state == SS_NODE_ACCEPTED   ? "accepted"
-                    : nodes[i].state == SS_NODE_PRUNED ? "pruned"
-                                                         : "rejected");
 }
 
 static void take(player *is, const ss_step *step)
@@ -246,19 +233,6 @@ static void play_events(player *is)
     }
 }
 
-static ssi_hash128 hash_rows(const ss_session *session, uint32_t *count)
-{
-    const ssi_kv_cache *cache = &session->work.cache;
-    size_t bytes = ssi_kv_row_bytes(cache);
-    unsigned char *rows = malloc(bytes * (cache->length + 1));
-    for (uint32_t row = 0; row < cache->length; row++)
-        ssi_kv_save_row(cache, row, rows + row * bytes);
-    ssi_hash128 hash = ssi_hash(rows, bytes * cache->length);
-    free(rows);
-    *count = cache->length;
-    return hash;
-}
-
 /* The truth with lies beside it: as many true tokens in a row as the run's share allows. */
 static uint32_t guess(void *context, const int32_t *tokens, size_t count, ss_draft_node *nodes,
                       uint32_t capacity)
@@ -298,7 +272,7 @@ static ss_session *open_player(const player *is, const ss_model *model, bool slo
     params.context_length = run[EVENT] == FULL ? PROMPT + 41 : run[EVENT] == SLIDES ? 48 : ROOM;
     params.on_full = run[EVENT] == SLIDES ? SS_ON_FULL_SLIDE : SS_ON_FULL_ERROR;
     params.keep_count = 3;
-    params.max_step_rows = is->want && run[TREE] == 2 ? 5 : 32;
+    params.max_step_rows = !is->want ? 32 : run[TREE] == 2 ? 5 : trees[run[TREE]].best == 63 ? 64 : 32;
     ss_session *session = open_session_with(model, &params);
 
     ssi_sampler_params_default(&sampler);
@@ -361,7 +335,8 @@ static void play(const ss_model *model, const uint32_t *run, const ss_adapter *a
     play_events(&is);
     ss_status status = go(&is, run[EVENT] == FULL ? 60 : run[EVENT] == SLIDES && !slow ? 70 : 20);
     assert_int_equal(status, run[EVENT] == FULL ? SS_ERROR_CONTEXT_FULL : SS_OK);
-    got->rows = hash_rows(is.session, &got->row_count);
+    got->row_count = is.session->work.cache.length;
+    got->rows = hash_rows(is.session, got->row_count);
     if (want && (got->count != want->count || got->row_count != want->row_count ||
                  memcmp(&got->rows, &want->rows, sizeof got->rows) != 0))
         fail_msg("%s: %u tokens and %u cached rows, other than plain decoding's %u and %u",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tensor types: encoding as the reference quantisers round, packing to the layout that quant.h
  * draws, and reading back the very numbers. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -238,14 +239,19 @@ static void encoding_extremes_is_defined(void **state)
     }
 }
 
+/* Weighted as the search weighs it. */
 static double squared_error(const ssi_type_info *info, const float *values,
                             const unsigned char *blocks)
 {
     float decoded[SSI_BLOCK];
-    double sum = 0;
+    double sum = 0, size = 0;
     info->decode(blocks, SSI_BLOCK, decoded);
     for (uint32_t i = 0; i < SSI_BLOCK; i++)
-        sum += ((double)values[i] - (double)decoded[i]) * ((double)values[i] - (double)decoded[i]);
+        size += (double)values[i] * (double)values[i] / SSI_BLOCK;
+    for (uint32_t i = 0; i < SSI_BLOCK; i++) {
+        double error = (double)values[i] - (double)decoded[i];
+        sum += error * error * (sqrt(size) + fabs((double)values[i]));
+    }
     return sum;
 }
 

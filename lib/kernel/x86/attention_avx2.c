@@ -16,10 +16,10 @@ INLINE __m256 load8(const char *at, const bool f32)
 
 /* 16 scores of each state from the keys at `key`. */
 INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *const *states,
-                       bool tree, const char *key, uint32_t place, const uint32_t count,
-                       const bool f32)
+                       bool tree, const char *key, uint32_t place, const char *values,
+                       const uint32_t count, const bool f32)
 {
-    const size_t bytes = f32 ? 32 : 16;
+    const size_t bytes = f32 ? 32 : 16, tile = 2 * args->head_length * bytes;
     const float *query[SSI_ATTENTION_GROUP];
     __m256 low[SSI_ATTENTION_GROUP], high[SSI_ATTENTION_GROUP];
     SSI_UNROLL
@@ -30,6 +30,8 @@ INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *cons
     for (size_t d = 0; d < args->head_length; d++) {
         __m256 key0 = load8(key + 2 * d * bytes, f32),
                key1 = load8(key + (2 * d + 1) * bytes, f32);
+        _mm_prefetch(key + 2 * tile + 2 * d * bytes, _MM_HINT_T0);
+        _mm_prefetch(values + 2 * d * bytes, _MM_HINT_T0);
         SSI_UNROLL
         for (uint32_t q = 0; q < count; q++) {
             __m256 broadcast = _mm256_broadcast_ss(query[q] + d);
@@ -57,8 +59,9 @@ INLINE void values_body(ssi_attention_state *const *states, const void *const *v
     SSI_UNROLL
     for (uint32_t q = 0; q < count; q++) {
         p[q] = states[q]->score;
-        low[q] = _mm256_loadu_ps(states[q]->output + d);
-        high[q] = _mm256_loadu_ps(states[q]->output + d + 8);
+        __m256 factor = _mm256_set1_ps(states[q]->factor);
+        low[q] = _mm256_mul_ps(_mm256_loadu_ps(states[q]->output + d), factor);
+        high[q] = _mm256_mul_ps(_mm256_loadu_ps(states[q]->output + d + 8), factor);
     }
     for (size_t i = begin; i < end; i++) {
         const char *at = (const char *)value[i] + d / 8 * bytes;
@@ -78,14 +81,17 @@ INLINE void values_body(ssi_attention_state *const *states, const void *const *v
 }
 
 INLINE void score_type(const ssi_attention_args *args, ssi_attention_state *const *states,
-                       bool tree, const void *first, const void *second, const uint32_t count)
+                       bool tree, const void *first, const void *second, const void *values,
+                       const uint32_t count)
 {
     const void *tile[2] = {first, second};
-    for (uint32_t t = 0; t < 2 && tile[t]; t++)
+    for (uint32_t t = 0; t < 2 && tile[t]; t++) {
+        const char *at = ssi_attention_at(args, values, 16 * t * (size_t)args->head_length);
         if (args->f32)
-            score_body(args, states, tree, tile[t], 16 * t, count, true);
+            score_body(args, states, tree, tile[t], 16 * t, at, count, true);
         else
-            score_body(args, states, tree, tile[t], 16 * t, count, false);
+            score_body(args, states, tree, tile[t], 16 * t, at, count, false);
+    }
 }
 
 INLINE void values_type(const ssi_attention_args *args, ssi_attention_state *const *states,
@@ -100,15 +106,16 @@ INLINE void values_type(const ssi_attention_args *args, ssi_attention_state *con
 }
 
 static void score_tiles(const ssi_attention_args *args, ssi_attention_state *const *states,
-                        uint32_t count, bool tree, const void *first, const void *second)
+                        uint32_t count, bool tree, const void *first, const void *second,
+                        const void *values)
 {
     switch (count) { /* literals, so that each case has its own registers */
-    case 1: score_type(args, states, tree, first, second, 1); break;
-    case 2: score_type(args, states, tree, first, second, 2); break;
-    case 3: score_type(args, states, tree, first, second, 3); break;
-    case 4: score_type(args, states, tree, first, second, 4); break;
-    case 5: score_type(args, states, tree, first, second, 5); break;
-    default: score_type(args, states, tree, first, second, 6);
+    case 1: score_type(args, states, tree, first, second, values, 1); break;
+    case 2: score_type(args, states, tree, first, second, values, 2); break;
+    case 3: score_type(args, states, tree, first, second, values, 3); break;
+    case 4: score_type(args, states, tree, first, second, values, 4); break;
+    case 5: score_type(args, states, tree, first, second, values, 5); break;
+    default: score_type(args, states, tree, first, second, values, 6);
     }
 }
 
@@ -132,30 +139,34 @@ INLINE float largest8(__m256 lane)
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-static void softmax_block(ssi_attention_state *state, uint32_t head_length)
+static void softmax_group(ssi_attention_state *const *states, uint32_t count)
 {
+    _Alignas(32) float below[8] = {0}; /* how far the maximum has risen, of each state */
     __m256 p[4];
-    SSI_UNROLL
-    for (int k = 0; k < 4; k++)
-        p[k] = _mm256_load_ps(state->score + 8 * k);
-    float largest =
-        largest8(_mm256_max_ps(_mm256_max_ps(p[0], p[1]), _mm256_max_ps(p[2], p[3])));
-    if (largest > state->largest) {
-        float c = ssi_exp_ref(state->largest - largest);
-        state->sum *= c;
-        for (uint32_t d = 0; d < head_length; d += 8) {
-            __m256 output = _mm256_loadu_ps(state->output + d);
-            _mm256_storeu_ps(state->output + d, _mm256_mul_ps(output, _mm256_set1_ps(c)));
-        }
+    for (uint32_t q = 0; q < count; q++) {
+        ssi_attention_state *state = states[q];
+        SSI_UNROLL
+        for (int k = 0; k < 4; k++)
+            p[k] = _mm256_load_ps(state->score + 8 * k);
+        float largest =
+            largest8(_mm256_max_ps(_mm256_max_ps(p[0], p[1]), _mm256_max_ps(p[2], p[3])));
+        largest = largest > state->largest ? largest : state->largest;
+        below[q] = state->largest - largest;
         state->largest = largest;
     }
-    __m256 shift = _mm256_set1_ps(state->largest);
-    SSI_UNROLL
-    for (int k = 0; k < 4; k++) {
-        p[k] = exp_below_avx2(_mm256_sub_ps(p[k], shift));
-        _mm256_store_ps(state->score + 8 * k, p[k]);
+    _mm256_store_ps(below, exp_below_avx2(_mm256_load_ps(below)));
+    for (uint32_t q = 0; q < count; q++) {
+        ssi_attention_state *state = states[q];
+        __m256 shift = _mm256_set1_ps(state->largest);
+        SSI_UNROLL
+        for (int k = 0; k < 4; k++) {
+            p[k] = exp_below_avx2(_mm256_sub_ps(_mm256_load_ps(state->score + 8 * k), shift));
+            _mm256_store_ps(state->score + 8 * k, p[k]);
+        }
+        state->factor = below[q];
+        float sum = reduce16_avx2(_mm256_add_ps(p[0], p[2]), _mm256_add_ps(p[1], p[3]));
+        state->sum = state->sum * below[q] + sum;
     }
-    state->sum += reduce16_avx2(_mm256_add_ps(p[0], p[2]), _mm256_add_ps(p[1], p[3]));
 }
 
 static void finish_output(ssi_attention_state *state, uint32_t head_length)

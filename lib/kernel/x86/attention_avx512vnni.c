@@ -13,12 +13,13 @@ INLINE __m512 load16(const char *at, const bool f32)
     return f32 ? _mm512_loadu_ps(at) : _mm512_cvtph_ps(_mm256_loadu_si256((const void *)at));
 }
 
-/* first and second: one tile of 16 keys each; second may be NULL if `tiles` is 1. */
+/* first and second: one tile of 16 keys each; second may be NULL if `tiles` is 1. A step's keys and
+ * values have left the caches since the layer last ran, so they are asked for ahead. */
 INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *const *states,
-                       bool tree, const char *first, const char *second, const uint32_t count,
-                       const uint32_t tiles, const bool f32)
+                       bool tree, const char *first, const char *second, const char *values,
+                       const uint32_t count, const uint32_t tiles, const bool f32)
 {
-    const size_t bytes = f32 ? 64 : 32;
+    const size_t bytes = f32 ? 64 : 32, block = 2 * args->head_length * bytes;
     const float *query[SSI_ATTENTION_GROUP];
     __m512 sum[SSI_ATTENTION_GROUP][2];
     SSI_UNROLL
@@ -30,6 +31,12 @@ INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *cons
         __m512 key0 = load16(first + d * bytes, f32), key1 = key0;
         if (tiles == 2)
             key1 = load16(second + d * bytes, f32);
+        _mm_prefetch(first + block + d * bytes, _MM_HINT_T0);
+        if (tiles == 2)
+            _mm_prefetch(second + block + d * bytes, _MM_HINT_T0);
+        _mm_prefetch(values + d * 64, _MM_HINT_T0);
+        if (f32)
+            _mm_prefetch(values + block / 2 + d * 64, _MM_HINT_T0);
         SSI_UNROLL
         for (uint32_t q = 0; q < count; q++) {
             __m512 broadcast = _mm512_set1_ps(query[q][d]);
@@ -61,7 +68,8 @@ INLINE void values_body(ssi_attention_state *const *states, const void *const *v
         p[q] = states[q]->score;
         SSI_UNROLL
         for (uint32_t k = 0; k < vectors; k++)
-            sum[q][k] = _mm512_loadu_ps(states[q]->output + d + 16 * k);
+            sum[q][k] = _mm512_mul_ps(_mm512_loadu_ps(states[q]->output + d + 16 * k),
+                                      _mm512_set1_ps(states[q]->factor));
     }
     for (size_t i = begin; i < end; i++) {
         const char *at = (const char *)value[i] + d / 16 * bytes;
@@ -84,16 +92,17 @@ INLINE void values_body(ssi_attention_state *const *states, const void *const *v
 }
 
 INLINE void score_type(const ssi_attention_args *args, ssi_attention_state *const *states,
-                       bool tree, const void *first, const void *second, const uint32_t count)
+                       bool tree, const void *first, const void *second, const void *values,
+                       const uint32_t count)
 {
     if (args->f32 && second)
-        score_body(args, states, tree, first, second, count, 2, true);
+        score_body(args, states, tree, first, second, values, count, 2, true);
     else if (args->f32)
-        score_body(args, states, tree, first, second, count, 1, true);
+        score_body(args, states, tree, first, second, values, count, 1, true);
     else if (second)
-        score_body(args, states, tree, first, second, count, 2, false);
+        score_body(args, states, tree, first, second, values, count, 2, false);
     else
-        score_body(args, states, tree, first, second, count, 1, false);
+        score_body(args, states, tree, first, second, values, count, 1, false);
 }
 
 INLINE void values_type(const ssi_attention_args *args, ssi_attention_state *const *states,
@@ -114,15 +123,16 @@ INLINE void values_type(const ssi_attention_args *args, ssi_attention_state *con
 }
 
 static void score_tiles(const ssi_attention_args *args, ssi_attention_state *const *states,
-                        uint32_t count, bool tree, const void *first, const void *second)
+                        uint32_t count, bool tree, const void *first, const void *second,
+                        const void *values)
 {
     switch (count) { /* literals, so that each case has its own registers */
-    case 1: score_type(args, states, tree, first, second, 1); break;
-    case 2: score_type(args, states, tree, first, second, 2); break;
-    case 3: score_type(args, states, tree, first, second, 3); break;
-    case 4: score_type(args, states, tree, first, second, 4); break;
-    case 5: score_type(args, states, tree, first, second, 5); break;
-    default: score_type(args, states, tree, first, second, 6);
+    case 1: score_type(args, states, tree, first, second, values, 1); break;
+    case 2: score_type(args, states, tree, first, second, values, 2); break;
+    case 3: score_type(args, states, tree, first, second, values, 3); break;
+    case 4: score_type(args, states, tree, first, second, values, 4); break;
+    case 5: score_type(args, states, tree, first, second, values, 5); break;
+    default: score_type(args, states, tree, first, second, values, 6);
     }
 }
 
@@ -139,25 +149,28 @@ static void add_values(const ssi_attention_args *args, ssi_attention_state *cons
     }
 }
 
-static void softmax_block(ssi_attention_state *state, uint32_t head_length)
+static void softmax_group(ssi_attention_state *const *states, uint32_t count)
 {
-    __m512 low = _mm512_load_ps(state->score), high = _mm512_load_ps(state->score + 16);
-    float largest = _mm512_reduce_max_ps(_mm512_max_ps(low, high));
-    if (largest > state->largest) {
-        float c = ssi_exp_ref(state->largest - largest);
-        state->sum *= c;
-        for (uint32_t d = 0; d < head_length; d += 16) {
-            __m512 output = _mm512_loadu_ps(state->output + d);
-            _mm512_storeu_ps(state->output + d, _mm512_mul_ps(output, _mm512_set1_ps(c)));
-        }
+    _Alignas(64) float below[16] = {0}; /* how far the maximum has risen, of each state */
+    for (uint32_t q = 0; q < count; q++) {
+        ssi_attention_state *state = states[q];
+        __m512 low = _mm512_load_ps(state->score), high = _mm512_load_ps(state->score + 16);
+        float largest = _mm512_reduce_max_ps(_mm512_max_ps(low, high));
+        largest = largest > state->largest ? largest : state->largest;
+        below[q] = state->largest - largest;
         state->largest = largest;
     }
-    __m512 shift = _mm512_set1_ps(state->largest);
-    low = exp_below_avx512(_mm512_sub_ps(low, shift));
-    high = exp_below_avx512(_mm512_sub_ps(high, shift));
-    _mm512_store_ps(state->score, low);
-    _mm512_store_ps(state->score + 16, high);
-    state->sum += reduce16_avx512(_mm512_add_ps(low, high));
+    _mm512_store_ps(below, exp_below_avx512(_mm512_load_ps(below)));
+    for (uint32_t q = 0; q < count; q++) {
+        ssi_attention_state *state = states[q];
+        __m512 shift = _mm512_set1_ps(state->largest);
+        __m512 low = exp_below_avx512(_mm512_sub_ps(_mm512_load_ps(state->score), shift));
+        __m512 high = exp_below_avx512(_mm512_sub_ps(_mm512_load_ps(state->score + 16), shift));
+        _mm512_store_ps(state->score, low);
+        _mm512_store_ps(state->score + 16, high);
+        state->factor = below[q];
+        state->sum = state->sum * below[q] + reduce16_avx512(_mm512_add_ps(low, high));
+    }
 }
 
 static void finish_output(ssi_attention_state *state, uint32_t head_length)
