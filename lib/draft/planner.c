@@ -21,9 +21,9 @@
 #define PROBE_WINDOW 3.0f /* a look says more than what was believed long ago */
 #define BASE_WEAK 0.5f /* tokens: other sources that promise less say little */
 
-/* Steps between looks at streams that don't pay, half as many again after each look in vain; more where a
- * look costs more than a third of a plain step. The first 100 steps lose about one that way, the
- * next thousand two or three. */
+/* Steps between looks at streams that don't pay, half as many again after each look in vain; more
+ * where a look costs more than a third of a plain step. The first 100 steps lose about one that
+ * way, the next thousand three or four. */
 #define PROBE_FIRST 8u
 #define PROBE_LAST 256u
 #define PROBE_PRICE 0.35f
