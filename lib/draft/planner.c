@@ -16,14 +16,16 @@
 #define GAIN_PRIOR 0.8f /* tokens; worth three or four disappointed passes */
 #define GAIN_PRIOR_SAMPLES 3.0f
 #define GAIN_WINDOW 8.0f
+#define TRIAL 4.0f         /* streams are run so often before they are judged at all, */
+#define TRIAL_PRICE 0.7f   /* unless a pass costs more than that (tokens) */
 #define LEAST_GAIN (-0.5f) /* rows without a hit are the tree's doing, not the streams' */
 #define GAIN_BLEND 4.0f    /* samples after which the tree's own promise counts, too */
 #define PROBE_WINDOW 3.0f /* a look says more than what was believed long ago */
 #define BASE_WEAK 0.5f /* tokens: other sources that promise less say little */
 
-/* Steps between looks at streams that don't pay, half as many again after each look in vain; more where a
- * look costs more than a third of a plain step. The first 100 steps lose about one that way, the
- * next thousand two or three. */
+/* Steps between looks at streams that don't pay, half as many again after each look in vain; more
+ * where a look costs more than a third of a plain step. The first 100 steps lose about one that
+ * way, the next thousand three or four. */
 #define PROBE_FIRST 8u
 #define PROBE_LAST 256u
 #define PROBE_PRICE 0.35f
@@ -179,7 +181,8 @@ static float expected_gain(const ssi_planner *planner)
 /* Whether streams at this price (in tokens) are to be run, or looked at again. */
 static bool worth_running(ssi_planner *planner, float price)
 {
-    if (expected_gain(planner) > price)
+    if (expected_gain(planner) > price ||
+        (planner->gain_samples < TRIAL && price < TRIAL_PRICE))
         return true;
     float scale = price > PROBE_PRICE ? price / PROBE_PRICE : 1.0f;
     if ((float)++planner->stream_skips < (float)planner->stream_interval * scale)

@@ -18,7 +18,7 @@
 #define SLOPE_PRIOR                                                                            \
     0.2f /* how far steps must lie apart to say as much as the prior: a few steps
                           * of three and of six rows */
-#define LEAST_SLOPE 0.05f
+#define LEAST_SLOPE 0.15f
 #define LOCAL_KEEP (1.0f - 1.0f / 200)
 #define LOCAL_PRIOR 3.0f /* samples */
 #define NEARNESS 0.1f    /* what one count says of its neighbour: about a tenth */
@@ -96,9 +96,10 @@ void ssi_row_cost_observe(ssi_row_cost *cost, uint32_t row_count, float millisec
     /* The first steps were disturbed, it seems: begin anew. */
     if (cost->samples < SETTLED && ms * CLIP < cost->cost[row])
         cost->samples = 0;
-    if (cost->samples > 0) {
-        float apart = extra - cost->mean_extra;
+    if (cost->samples > 0)
         ms = clipped(ms, cost->cost[row]);
+    if (cost->samples >= SETTLED) {
+        float apart = extra - cost->mean_extra;
         cost->sum_xx = cost->sum_xx * SLOPE_KEEP + apart * apart;
         cost->sum_xy = cost->sum_xy * SLOPE_KEEP + apart * (ms - cost->mean_ms) / cost->level;
         cost->slope = (cost->sum_xy + SLOPE_PRIOR) / (cost->sum_xx + SLOPE_PRIOR);

@@ -415,8 +415,8 @@ static ss_status build(load *loading, ss_adapter *adapter, ss_adapter **result, 
     layout(loading, adapter, &arena);
     adapter->block_bytes = arena.used;
     adapter->memory_bytes = arena.used;
-    adapter->block = arena.overflow ? NULL
-                                    : ssi_allocate(&adapter->memory, arena.used, SSI_ALIGN);
+    /* Whole pages, as weights lie: on small ones a LoRA, read in pieces, is slow to be found. */
+    adapter->block = arena.overflow ? NULL : ssi_allocate(&adapter->memory, arena.used, 4096);
     if (!adapter->block)
         return no_memory(arena.used, error);
     arena = (ssi_arena){adapter->block, 0, false};

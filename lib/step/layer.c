@@ -40,12 +40,16 @@ static bool takes_quants(const layer_work *region, uint32_t map_begin, uint32_t 
     return wanted;
 }
 
-/* One task's share of asking for the A's of the maps after this region. */
+/* One task's share of asking for the A's of the maps after this region. The calling thread will
+ * read them, and the first tasks are its own (base/pool.c). */
 static void ask_ahead(const layer_work *region, uint32_t map_begin, uint32_t map_end,
                       uint32_t task)
 {
     const ssi_lora_layer *lora = map_begin == SSI_QUERY ? &region->lora_after : &region->lora;
-    ssi_lora_reduce_ahead(lora, map_begin, map_end, task, ssi_cut_tasks(&region->cut));
+    uint32_t threads = region->work->parallel->thread_count;
+    uint32_t own = (ssi_cut_tasks(&region->cut) + threads - 1) / threads;
+    if (task < own)
+        ssi_lora_reduce_ahead(lora, map_begin, map_end, task, own);
 }
 
 static void ready_body(void *context, uint32_t row_begin, uint32_t row_end)

@@ -288,7 +288,7 @@ static void check_loss(const char *law, surroundings world, uint32_t count, bool
     assert_true(mean <= bound);
 }
 
-static void drafts_that_never_come_true_cost_three_percent_at_most(void **state)
+static void drafts_that_never_come_true_cost_a_trial_at_most(void **state)
 {
     (void)state;
     const float claims[] = {1.0f, 0.9f, 0.5f, 0.1f};
@@ -296,7 +296,7 @@ static void drafts_that_never_come_true_cost_three_percent_at_most(void **state)
         for (uint32_t c = 0; c < 4; c++) {
             surroundings world = machines[m];
             world.claimed = claims[c];
-            check_loss("never", world, 200, true, false, 0.035);
+            check_loss("never", world, 200, true, false, 0.04); /* a trial of four passes */
             check_loss("never", world, 2000, true, true, 0.01);
         }
 }
@@ -500,7 +500,7 @@ int main(void)
         cmocka_unit_test(row_costs_are_learnt_through_noise),
         cmocka_unit_test(fixed_trees_ask_no_clock),
         cmocka_unit_test(same_numbers_same_plans),
-        cmocka_unit_test(drafts_that_never_come_true_cost_three_percent_at_most),
+        cmocka_unit_test(drafts_that_never_come_true_cost_a_trial_at_most),
         cmocka_unit_test(text_that_repeats_nothing_costs_ngrams_three_percent_at_most),
         cmocka_unit_test(good_drafts_come_near_the_best_fixed_tree),
         cmocka_unit_test(texts_that_change_come_near_the_best_fixed_tree),
