@@ -109,7 +109,7 @@ $(out)/sources: FORCE
 $(out)/$(shared): $(lib_o) $(out)/sources lib/api/specstream.map
 	$(call say,LD)$(CC) $(CFLAGS) $(kind_flags) -shared $(LDFLAGS) -Wl,-soname,$(soname) \
 	  -Wl,--version-script=lib/api/specstream.map $(link_flags) -Wl,-z,now -Wl,-z,relro \
-	  -o $@ $(lib_o) -lm -pthread
+	  -o $@.new $(lib_o) -lm -pthread && mv $@.new $@ # whole at once: programs that start meanwhile load it
 $(out)/$(soname): $(out)/$(shared)
 	@ln -sf $(shared) $@
 $(out)/libspecstream.so: $(out)/$(soname)
