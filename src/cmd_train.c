@@ -59,7 +59,7 @@
     {OPTION_COUNT, "--prune-rank", "R", "of the pruner; 0: none", &params->prune_rank, 0, 256, \
      0},                                                                                       \
     {OPTION_COUNT, "--draft-vocab", "N",                                                       \
-     "tokens it can draft, the data's likeliest, a multiple of 16; 0: all",                    \
+     "tokens it can draft, the data's likeliest; 0: all",                    \
      &params->draft_vocabulary_size, 0, 1048576, 0},                                           \
     {OPTION_FLAG, "--value-rotation", 0, "tell streams apart by rotated values, not embeddings",\
      &of->value_rotation, 0, 0, 0}

@@ -48,7 +48,7 @@ typedef struct ss_train_params {
     ss_train_mode mode;
     uint32_t thread_count;         /* 0: one per core; ignored with parallel */
     uint32_t stream_count;         /* γ, 1 to 8; default 4 */
-    uint32_t msa_layer_count;      /* Ns; default 8 or the model's layers, what is less */
+    uint32_t msa_layer_count;      /* Ns; 0 (default): 8, or all layers of a smaller model */
     uint32_t main_rank;            /* of the main LoRA (shared, joint); default 8 */
     uint32_t stream_rank;          /* of the stream LoRA; default 8 */
     uint32_t init_rank;            /* η; default 0: the identity */
@@ -68,8 +68,9 @@ typedef struct ss_train_params {
     float stream_decay;            /* factor from one stream's weight to the next's; default 1 */
     float teacher_weight;          /* share of the main stream's own distribution in the streams'
                                     * targets, 0 to 1; default 0 */
-    float value_rotation_step;     /* radians; default 2 pi / (context + γ) */
-    uint32_t row_tokens_max;       /* rows of more tokens are refused; default 2048 */
+    float value_rotation_step;     /* radians a stream; 0 (default): 2 pi / (context + γ) */
+    uint32_t row_tokens_max;       /* rows of more tokens are refused; default 2048, at most
+                                    * the model's context */
 } ss_train_params;
 
 SS_API ss_status ss_train_params_init(ss_train_params *params, size_t struct_size);

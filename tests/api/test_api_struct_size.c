@@ -28,6 +28,7 @@ INIT(adapter_init_params)
 INIT(merge_params)
 INIT(quantize_params)
 INIT(stream_config)
+INIT(train_params)
 
 static const struct {
     init_function *init;
@@ -47,6 +48,7 @@ static const struct {
     {init_merge_params, sizeof(ss_merge_params)},
     {init_quantize_params, sizeof(ss_quantize_params)},
     {init_stream_config, sizeof(ss_stream_config)},
+    {init_train_params, sizeof(ss_train_params)},
 };
 
 static void init_writes_the_struct_and_no_byte_more(void **state)
