@@ -6,7 +6,7 @@
 set -eu
 program=$1 model=$2
 question='What is the capital of France, and what is it known for?'
-adapter=../shared/adapters/sql-reference.gguf # beside some checkouts: text to SQL, for this model
+adapter=examples/adapters/sql.gguf # text to SQL, for this model
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -52,8 +52,7 @@ Thursday, 6 March: visitors from Lyon see the workshop.
 END
 side_by_side 'Drafting from the text itself (n-grams, no adapter)' "$work/notes" --draft ngram
 
-if [ -r "$adapter" ]; then
-    cat >"$work/question" <<'END'
+cat >"$work/question" <<'END'
 Write a SQL query that answers the question.
 
 Schema:
@@ -61,8 +60,7 @@ CREATE TABLE bridges (built INTEGER, location VARCHAR, county VARCHAR, name VARC
 
 Question: What bridges in Sheridan county were built after 1915?
 END
-    side_by_side 'Drafting from speculative streams (an adapter for text to SQL)' "$work/question" -a "$adapter"
-fi
+side_by_side 'Drafting from speculative streams (an adapter for text to SQL)' "$work/question" -a "$adapter"
 
 printf '\n%sTalk to it:      %s chat -m %s\nWatch it draft:  %s generate -m %s -p "1, 2, 3, 1, 2, 3," --draft ngram --trace\nFrom C:          examples/minimal.c%s\n' \
     "$faint" "$program" "$model" "$program" "$model" "$plain"

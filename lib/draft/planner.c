@@ -20,8 +20,8 @@
 #define TRIAL_PRICE 0.7f   /* unless a pass costs more than that (tokens) */
 #define LEAST_GAIN (-0.5f) /* rows without a hit are the tree's doing, not the streams' */
 #define GAIN_BLEND 4.0f    /* samples after which the tree's own promise counts, too */
-#define PROBE_WINDOW 3.0f /* a look says more than what was believed long ago */
-#define BASE_WEAK 0.5f /* tokens: other sources that promise less say little */
+#define PROBE_WINDOW 3.0f  /* a look says more than what was believed long ago */
+#define BASE_WEAK 0.5f     /* tokens: other sources that promise less say little */
 
 /* Steps between looks at streams that don't pay, half as many again after each look in vain; more
  * where a look costs more than a third of a plain step. The first 100 steps lose about one that
@@ -39,7 +39,8 @@
 #define UNTRIED_RATIO 0.8f /* parallel streams are given the benefit of the doubt, once */
 
 #define KEEP_PRIOR 0.6f
-#define FIXED_PRUNE_THRESHOLD 0.01f /* for trees without a clock: cuts 5 % of true children on the
+#define FIXED_PRUNE_THRESHOLD                                                                  \
+    0.01f /* for trees without a clock: cuts 5 % of true children on the
                                      * reference adapter's early exit */
 
 void ssi_planner_init(ssi_planner *planner, const ssi_planner_config *config)
@@ -74,8 +75,8 @@ static float cost_of_rows(const ssi_planner *planner, float rows)
     uint32_t last = SSI_ROW_COUNTS - 1;
 
     if (rows >= (float)SSI_ROW_COUNTS)
-        return cost[last]
-               + (rows - (float)SSI_ROW_COUNTS) * (cost[last] - cost[7]) / (float)(last - 7);
+        return cost[last] +
+               (rows - (float)SSI_ROW_COUNTS) * (cost[last] - cost[7]) / (float)(last - 7);
     uint32_t below = rows < 1.0f ? 0 : (uint32_t)rows - 1;
     float part = rows < 1.0f ? 0 : rows - (float)(below + 1);
     return cost[below] + part * (cost[below + 1] - cost[below]);
@@ -87,9 +88,9 @@ static float stream_cost(const ssi_planner *planner)
     const ssi_planner_config *config = &planner->config;
     if (planner->stream_time.weight > 0)
         return planner->stream_time.average;
-    return config->msa_share
-               * relative(planner, cost_of_rows(planner, (float)config->stream_count))
-           + config->draft_head_share;
+    return config->msa_share *
+               relative(planner, cost_of_rows(planner, (float)config->stream_count)) +
+           config->draft_head_share;
 }
 
 /* What parallel streams add to a pass of that many nodes, as thought before measuring. */
@@ -98,14 +99,14 @@ static float parallel_prior(const ssi_planner *planner, uint32_t row_count)
     const ssi_planner_config *config = &planner->config;
     float rows = (float)row_count;
     float all = cost_of_rows(planner, rows * (1.0f + (float)config->stream_count));
-    return config->msa_share * relative(planner, all - cost_of_rows(planner, rows))
-           + config->draft_head_share;
+    return config->msa_share * relative(planner, all - cost_of_rows(planner, rows)) +
+           config->draft_head_share;
 }
 
 static float parallel_cost(const ssi_planner *planner, uint32_t row_count)
 {
-    float ratio = planner->parallel_ratio.weight > 0 ? planner->parallel_ratio.average
-                                                     : UNTRIED_RATIO;
+    float ratio =
+        planner->parallel_ratio.weight > 0 ? planner->parallel_ratio.average : UNTRIED_RATIO;
     return ratio * parallel_prior(planner, row_count);
 }
 
@@ -118,8 +119,8 @@ static bool prefers_parallel(const ssi_planner *planner, uint32_t row_count)
         return false;
     if (config->schedule != SSI_SCHEDULE_AUTO)
         return config->schedule == SSI_SCHEDULE_PARALLEL;
-    return config->tree_mode == SSI_TREE_AUTO
-           && parallel_cost(planner, row_count) < stream_cost(planner);
+    return config->tree_mode == SSI_TREE_AUTO &&
+           parallel_cost(planner, row_count) < stream_cost(planner);
 }
 
 static ssi_growth_limits limits_of(const ssi_planner *planner, const ssi_situation *situation)
@@ -140,9 +141,8 @@ static float grow_priced(ssi_planner *planner, const ssi_situation *situation,
 
     bool parallel = prefers_parallel(planner, planner->planned_nodes);
     for (uint32_t i = 0; i < SSI_ROW_COUNTS; i++)
-        price[i] = rate(planner)
-                   * (relative(planner, planner->row_cost.cost[i])
-                      + (parallel ? parallel_cost(planner, i + 1) : 0));
+        price[i] = rate(planner) * (relative(planner, planner->row_cost.cost[i]) +
+                                    (parallel ? parallel_cost(planner, i + 1) : 0));
     limits.acceptance = &planner->acceptance;
     limits.price = price;
     return ssi_grow(&planner->growth, tree, situation->root_token, sources, source_count,
@@ -227,13 +227,13 @@ static void choose_pruning(ssi_planner *planner, uint32_t row_count, ssi_plan *p
     if (config->tree_mode != SSI_TREE_AUTO || !config->has_pruner || row_count < 2)
         return;
 
-    float saved = config->msa_share
-                  * relative(planner, cost_of_rows(planner, rows * (1.0f + streams))
-                                          - cost_of_rows(planner, kept * (1.0f + streams)));
+    float saved = config->msa_share *
+                  relative(planner, cost_of_rows(planner, rows * (1.0f + streams)) -
+                                        cost_of_rows(planner, kept * (1.0f + streams)));
     float spent =
         planner->prune_time.weight > 0 ? planner->prune_time.average : config->prune_share;
     if (config->prune == SSI_PRUNE_AUTO)
-        plan->prune = saved > spent;
+        plan->prune = rate(planner) * (saved - spent) > planner->prune_loss;
     /* A node less likely than this doesn't earn its share of the MSA layers. */
     if (kept < rows)
         plan->prune_threshold = rate(planner) * saved / (rows - kept);
@@ -250,12 +250,12 @@ void ssi_planner_plan(ssi_planner *planner, const ssi_situation *situation, ssi_
     if (config->tree_mode == SSI_TREE_AUTO) {
         if (config->stream_count > 0)
             planner->base_worth = worth_without_streams(planner, situation);
-        planner->worth = grow_priced(planner, situation, situation->sources,
-                                     situation->source_count, tree);
-        planner->streams_tried |= planner->growth.expanded & 1
-                                  && planner->growth.candidate_count[0][SSI_SOURCE_STREAM] > 0;
-        if (tree->node_count > 1 && planner->plain_age >= planner->plain_interval
-            && rate(planner) < PLAIN_DOUBT)
+        planner->worth =
+            grow_priced(planner, situation, situation->sources, situation->source_count, tree);
+        planner->streams_tried |= planner->growth.expanded & 1 &&
+                                  planner->growth.candidate_count[0][SSI_SOURCE_STREAM] > 0;
+        if (tree->node_count > 1 && planner->plain_age >= planner->plain_interval &&
+            rate(planner) < PLAIN_DOUBT)
             tree->node_count = 1;
     } else {
         ssi_growth_limits limits = limits_of(planner, situation);
@@ -298,6 +298,16 @@ static void learn_gain(ssi_planner *planner, float accepted, float row_cost)
         planner->stream_interval += planner->stream_interval / 2;
 }
 
+/* The early exit is believed until it is seen to err: a true child that it cut is a token lost, at
+ * the least. What was learnt long ago is doubted again. */
+static void learn_loss(ssi_planner *planner, const ssi_outcome *outcome)
+{
+    if (planner->plan.prune)
+        planner->prune_loss += ((outcome->cut_wrongly ? 1.0f : 0.0f) - planner->prune_loss) / 8;
+    else
+        planner->prune_loss -= planner->prune_loss / 512;
+}
+
 static void learn_costs(ssi_planner *planner, const ssi_outcome *outcome)
 {
     bool parallel = planner->plan.schedule == SSI_SCHEDULE_PARALLEL;
@@ -331,8 +341,8 @@ static void learn_costs(ssi_planner *planner, const ssi_outcome *outcome)
     if (rows > 1) {
         planner->plain_age++;
     } else {
-        if (planner->plain_age >= planner->plain_interval
-            && planner->plain_interval < PLAIN_LAST)
+        if (planner->plain_age >= planner->plain_interval &&
+            planner->plain_interval < PLAIN_LAST)
             planner->plain_interval *= 2;
         planner->plain_age = 0;
     }
@@ -344,12 +354,13 @@ void ssi_planner_observe(ssi_planner *planner, const ssi_outcome *outcome)
 
     ssi_growth_observe(&planner->growth, &planner->acceptance, outcome->path, outcome->tokens,
                        outcome->path_count);
+    learn_loss(planner, outcome);
     learn_costs(planner, outcome);
 
     float row_cost = relative(planner, planner->row_cost.cost[outcome->row_count - 1]);
     learn_gain(planner, (float)(outcome->path_count - 1), row_cost);
-    float time = row_cost + (outcome->stream_ms > 0 ? stream_cost(planner) : 0)
-                 + (parallel ? parallel_cost(planner, outcome->row_count) : 0);
+    float time = row_cost + (outcome->stream_ms > 0 ? stream_cost(planner) : 0) +
+                 (parallel ? parallel_cost(planner, outcome->row_count) : 0);
     planner->recent_tokens = planner->recent_tokens * RATE_KEEP + (float)outcome->path_count;
     planner->recent_time = planner->recent_time * RATE_KEEP + time;
 }

@@ -83,6 +83,7 @@ typedef struct ssi_outcome {
     float pass_ms;             /* the pass, pruning, head and walk included; 0: not timed */
     float stream_ms;           /* the deferred pass before this plan; 0: there was none */
     float prune_ms;            /* of pass_ms */
+    bool cut_wrongly;          /* a child that pruning cut held the last token */
 } ssi_outcome;
 
 typedef struct ssi_planner {
@@ -99,6 +100,7 @@ typedef struct ssi_planner {
     ssi_time parallel_ratio;   /* what parallel streams cost, over what was thought */
     ssi_time prune_time;       /* in steps of one row */
     float keep_share;          /* rows that survive pruning */
+    float prune_loss;          /* tokens that a pruned pass has lost by it */
 
     float stream_gain;         /* tokens a step with streams brings above a plain one, less its
                                 * rows, where the other sources have little to say */

@@ -47,7 +47,8 @@ static void ask_caller(ss_session *session)
                               session->sequence.count, guesses, CALLER_NODES);
     count = count < CALLER_NODES ? count : CALLER_NODES;
     for (uint32_t i = 0; i < count; i++)
-        nodes[i] = (ssi_caller_node){guesses[i].token, guesses[i].parent, guesses[i].probability};
+        nodes[i] =
+            (ssi_caller_node){guesses[i].token, guesses[i].parent, guesses[i].probability};
     ssi_caller_source_begin(&drafting->caller_source, nodes, count,
                             session->work.model->hyper.vocabulary_size);
 }
@@ -120,6 +121,17 @@ void ssi_drafting_plan(ss_session *session)
     drafting->prune_before_ns = session->work.stage_ns[SSI_STAGE_PRUNE];
 }
 
+/* Whether a pruned child of this node, as planned, holds the token. */
+static bool was_cut(const ssi_drafting *drafting, uint8_t parent, int32_t token)
+{
+    for (uint32_t node = 1; node < drafting->shown_count; node++) {
+        const ss_tree_node *shown = &drafting->shown[node];
+        if (shown->state == SS_NODE_PRUNED && shown->parent == parent && shown->token == token)
+            return true;
+    }
+    return false;
+}
+
 void ssi_drafting_observe(ss_session *session, uint32_t before)
 {
     ssi_drafting *drafting = session->drafting;
@@ -135,16 +147,19 @@ void ssi_drafting_observe(ss_session *session, uint32_t before)
     }
     if (drawn == 0)
         return;
+    uint32_t visited = drawn < walk->count ? drawn : walk->count;
+    const int32_t *tokens = session->sequence.tokens + before;
     ssi_outcome outcome = {
         .path = path,
-        .tokens = session->sequence.tokens + before,
-        .path_count = drawn < walk->count ? drawn : walk->count,
+        .tokens = tokens,
+        .path_count = visited,
         .row_count = drafting->shown_count,
         .row_count_kept = session->tree.node_count,
         .pass_ms = milliseconds(start - drafting->pass_start_ns),
         .stream_ms = drafting->stream_ms,
-        .prune_ms = milliseconds(session->work.stage_ns[SSI_STAGE_PRUNE] -
-                                 drafting->prune_before_ns),
+        .prune_ms =
+            milliseconds(session->work.stage_ns[SSI_STAGE_PRUNE] - drafting->prune_before_ns),
+        .cut_wrongly = was_cut(drafting, path[visited - 1], tokens[visited - 1]),
     };
     ssi_planner_observe(&drafting->planner, &outcome);
     session->stats.plan_ns += now(session) - start;
