@@ -49,13 +49,13 @@ train() {
         --name "$name" --seed 1 --resume "$@"
     "$program" plot "$work/$name.gguf.log.jsonl" -o "$work/$name.svg"
 }
-# NAME DATA OPTION..: goes on from what `train NAME` made.
+# NAME DATA OPTION..: goes on from what `train` or the last `more` made.
 more() {
     local name=$1 rows=$2
     shift 2
     env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE "$program" train -m "$model" \
         -d "$work/$rows.train.jsonl" -a "$work/$name.gguf" -o "$work/$name.more.gguf" \
-        --name "$name" --resume "$@"
+        --name "$name" "$@"
     cp "$work/$name.more.gguf" "$work/$name.gguf"
 }
 ship() { cp "$work/$1.gguf" "$shipped/$1.gguf"; }
@@ -65,7 +65,10 @@ for name in "$@"; do
     sql)
         train sql sql --mode shared --streams 6 --msa-layers 8 --rank 8 --stream-rank 16 \
             --root 32 --parent 64 --teacher 0.5 --steps 700 --shares 31,65,4
-        more sql sql --seed 2 --mode shared --steps 240 --shares 0,0,100 && ship sql ;;
+        more sql sql --seed 2 --mode shared --steps 240 --shares 0,0,100
+        more sql sql --seed 3 --mode shared --steps 300 --shares 0,85,15 --stream-lr 2.5e-3 \
+            --teacher 0.5
+        ship sql ;;
     e2e) train e2e e2e --mode shared --steps 3000 && ship e2e ;;
     mts) train mts mts --mode shared --steps 2000 && ship mts ;;
     assistant)
