@@ -60,7 +60,7 @@ CREATE TABLE bridges (built INTEGER, location VARCHAR, county VARCHAR, name VARC
 
 Question: What bridges in Sheridan county were built after 1915?
 END
-side_by_side 'Drafting from speculative streams (an adapter for text to SQL)' "$work/question" -a "$adapter"
+side_by_side 'Drafting from speculative streams (an adapter for text to SQL)' "$work/question" -a "$adapter" --tree best:8
 
 printf '\n%sTalk to it:      %s chat -m %s\nWatch it draft:  %s generate -m %s -p "1, 2, 3, 1, 2, 3," --draft ngram --trace\nFrom C:          examples/minimal.c%s\n' \
     "$faint" "$program" "$model" "$program" "$model" "$plain"
