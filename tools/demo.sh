@@ -56,9 +56,9 @@ cat >"$work/question" <<'END'
 Write a SQL query that answers the question.
 
 Schema:
-CREATE TABLE bridges (built INTEGER, location VARCHAR, county VARCHAR, name VARCHAR)
+CREATE TABLE table_1_20260314_1 (bridge_name VARCHAR, county VARCHAR, year_opened INTEGER, total_length_ft VARCHAR)
 
-Question: What bridges in Sheridan county were built after 1915?
+Question: In which county is the bridge named Powder River Bridge, with a length of 412 ft?
 END
 side_by_side 'Drafting from speculative streams (an adapter for text to SQL)' "$work/question" -a "$adapter" --tree best:8
 
