@@ -78,12 +78,13 @@ ss_status ssi_trainer_write_adapter(ss_trainer *trainer, const char *path, ss_er
     return status;
 }
 
-ss_status ssi_trainer_renew_engine(ss_trainer *trainer, ss_error *error)
+ss_status ssi_trainer_set_engine(const ss_trainer *trainer, ssi_train_engine *engine,
+                                 ss_error *error)
 {
     void *file;
     size_t bytes;
     SSI_TRY(ssi_trainer_make_file(trainer, &file, &bytes, error));
-    ss_status status = ssi_train_engine_set(&trainer->engine, file, bytes, error);
+    ss_status status = ssi_train_engine_set(engine, file, bytes, error);
     ssi_release(&trainer->memory, file, bytes);
     return status;
 }

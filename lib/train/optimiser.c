@@ -33,6 +33,7 @@ double ssi_optimiser_norm(const ssi_parameters *parameters, ss_train_stage stage
 void ssi_optimiser_update(const ssi_optimiser *optimiser, ssi_parameters *parameters,
                           ss_train_stage stage, uint32_t step, double norm)
 {
+    float stage_rate = ssi_optimiser_rate(optimiser, step);
     float limit = optimiser->gradient_limit;
     float shrink = norm > (double)limit ? (float)((double)limit / norm) : 1;
     float first_correction = (float)(1 / (1 - ssi_pow((double)BETA_1, step)));
@@ -40,7 +41,7 @@ void ssi_optimiser_update(const ssi_optimiser *optimiser, ssi_parameters *parame
     for (uint32_t i = 0; i < parameters->count; i++) {
         const ssi_parameter *item = &parameters->items[i];
         size_t count = (size_t)item->rows * item->columns;
-        float rate = ssi_optimiser_rate(optimiser, step) * item->rate;
+        float rate = stage_rate * item->rate;
         float kept = item->decays ? 1 - rate * optimiser->weight_decay : 1;
         float *value = parameters->values + item->offset;
         float *first = parameters->first + item->offset;

@@ -95,8 +95,9 @@ void ssi_trainer_gradient(ss_trainer *trainer, uint32_t step, ssi_train_sums *su
 /* adapter_file.c: the adapter as it stands, a file as one block of `memory`. */
 ss_status ssi_trainer_make_file(const ss_trainer *trainer, void **file, size_t *bytes,
                                 ss_error *error) SSI_MUST_CHECK;
-/* The trainer's engine runs with it from now on. */
-ss_status ssi_trainer_renew_engine(ss_trainer *trainer, ss_error *error) SSI_MUST_CHECK;
+/* The engine runs with it from now on. */
+ss_status ssi_trainer_set_engine(const ss_trainer *trainer, ssi_train_engine *engine,
+                                 ss_error *error) SSI_MUST_CHECK;
 
 /* start.c: the shape of the adapter at params->start takes the place of params' own; and its
  * numbers that of first values. */

@@ -158,7 +158,7 @@ static ss_status begin(ss_trainer *trainer, ss_error *error)
     SSI_TRY(fill(trainer, error)); /* the engine needs an adapter before the scale is known */
     SSI_TRY(ssi_train_engine_create(&trainer->engine, trainer->model, &trainer->parallel,
                                     trainer->rows.longest, &trainer->memory, error));
-    SSI_TRY(ssi_trainer_renew_engine(trainer, error));
+    SSI_TRY(ssi_trainer_set_engine(trainer, &trainer->engine, error));
     SSI_TRY(measure_scale(trainer, error));
     return fill(trainer, error);
 }

@@ -7,8 +7,6 @@ static ss_status open_session(ss_trainer *trainer, uint32_t token_count, uint32_
                               ssi_train_engine *engine, ss_error *error)
 {
     ss_stream_config config;
-    void *file;
-    size_t bytes;
     ssi_stream_config_default(&config);
     config.sources = SS_DRAFT_STREAMS;
     config.tree_mode = SS_TREE_BEST;
@@ -17,10 +15,7 @@ static ss_status open_session(ss_trainer *trainer, uint32_t token_count, uint32_
                                     trainer->dev.longest + token_count, &trainer->memory,
                                     error));
     SSI_TRY(ssi_session_set_streams(engine->session, &config, error));
-    SSI_TRY(ssi_trainer_make_file(trainer, &file, &bytes, error));
-    ss_status status = ssi_train_engine_set(engine, file, bytes, error);
-    ssi_release(&trainer->memory, file, bytes);
-    return status;
+    return ssi_trainer_set_engine(trainer, engine, error);
 }
 
 static ss_status decode(ss_session *session, const int32_t *prompt, uint32_t count,

@@ -64,7 +64,6 @@ void ssi_trainer_gradient(ss_trainer *trainer, uint32_t step, ssi_train_sums *su
 {
     const ssi_stage_memory *stage = &trainer->stage;
     uint32_t batch = trainer->params.batch_rows;
-    uint64_t start = ssi_clock_ns(NULL);
     memset(sums, 0, sizeof *sums);
     *positions = 0;
     *engine_ns = 0;
@@ -77,7 +76,7 @@ void ssi_trainer_gradient(ss_trainer *trainer, uint32_t step, ssi_train_sums *su
         run_main(trainer, step, scale, sums);
         return;
     }
-    start = ssi_clock_ns(NULL);
+    uint64_t start = ssi_clock_ns(NULL);
     run_engine(trainer, step);
     *engine_ns = ssi_clock_ns(NULL) - start;
     if (stage->stage == SS_STAGE_STREAMS)
