@@ -22,6 +22,18 @@ void *take_memory(size_t count, size_t element_bytes)
     return memory;
 }
 
+void *grow_memory(void *items, size_t count, size_t *capacity, size_t element_bytes)
+{
+    if (count < *capacity)
+        return items;
+    *capacity = *capacity > 0 ? 2 * *capacity : 16;
+    void *more = take_memory(*capacity, element_bytes);
+    if (count > 0)
+        memcpy(more, items, count * element_bytes);
+    free(items);
+    return more;
+}
+
 static void reserve(buffer *to, size_t more)
 {
     if (more <= to->capacity - to->length)
@@ -60,7 +72,8 @@ void buffer_format(buffer *to, const char *format, ...)
     int length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (length > 0)
-        buffer_append(to, text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
+        buffer_append(to, text,
+                      (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
 }
 
 void buffer_clear(buffer *to)

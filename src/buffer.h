@@ -21,4 +21,7 @@ void buffer_free(buffer *to);
 /* count * element_bytes, never NULL; exits with a message when there is no memory. */
 void *take_memory(size_t count, size_t element_bytes);
 
+/* An array's memory with room for one element more: `items`, or twice as much in its place. */
+void *grow_memory(void *items, size_t count, size_t *capacity, size_t element_bytes);
+
 #endif

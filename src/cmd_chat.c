@@ -33,14 +33,7 @@ typedef struct conversation {
 
 static void add_turn(conversation *of, const char *role, const char *text, size_t length)
 {
-    if (of->count == of->capacity) {
-        of->capacity = of->capacity > 0 ? 2 * of->capacity : 16;
-        turn *turns = take_memory(of->capacity, sizeof *turns);
-        if (of->count > 0)
-            memcpy(turns, of->turns, of->count * sizeof *turns);
-        free(of->turns);
-        of->turns = turns;
-    }
+    of->turns = grow_memory(of->turns, of->count, &of->capacity, sizeof *of->turns);
     of->turns[of->count] = (turn){.role = role};
     buffer_append(&of->turns[of->count++].text, text, length);
 }
@@ -94,8 +87,8 @@ static int take_turn(conversation *of, const ss_model *model, ss_session *sessio
     if (status == SS_ERROR_UNSUPPORTED)
         return report("%s: %s; generate takes raw text", of->settings.model, error.message);
     if (status == SS_OK)
-        status = answer_make(model, session, &of->settings, &of->tokens, true, NULL, &made,
-                             &error);
+        status =
+            answer_make(model, session, &of->settings, &of->tokens, true, NULL, &made, &error);
     output_text("\n");
     output_flush();
     if (status == SS_OK) {

@@ -98,6 +98,9 @@ static int read_arguments(train_job *of, int count, char **arguments)
         {OPTION_GROUP, 0, 0, "machine", 0, 0, 0, 0},
         {OPTION_COUNT, "--threads", "N", "threads; 0: one per core", &of->settings.threads, 0,
          256, 0},
+        {OPTION_REAL, "--keep", "GB",
+         "disk, in ADAPTER's folder, for the model's states of rows that come again; 0: none [4]",
+         &of->keep, 0, 1e6, 0},
         {OPTION_TEXT, "--blas", "FILE",
          "a library with cblas_sgemm, or none [OpenBLAS, if it is there]", &of->blas, 0, 0, 0},
     };
@@ -129,17 +132,18 @@ static int read_arguments(train_job *of, int count, char **arguments)
     return GO_ON;
 }
 
-/* Hours of work end in this file: whether it can be made is better known before. */
-static int check_folder(const char *out)
+/* Hours of work end in this folder: whether it can take them is better known before. */
+static int check_folder(train_job *of)
 {
-    const char *slash = strrchr(out, '/');
-    buffer folder = {0};
-    buffer_append(&folder, slash != NULL ? out : ".", slash != NULL ? (size_t)(slash - out) + 1 : 1);
-    buffer_append(&folder, "", 1);
-    int status = access(folder.bytes, W_OK) == 0
-                     ? GO_ON : report("%s: %s: %s", out, folder.bytes, strerror(errno));
-    buffer_free(&folder);
-    return status;
+    const char *slash = strrchr(of->out, '/');
+    if (slash != NULL)
+        buffer_append(&of->folder, of->out, (size_t)(slash - of->out) + 1);
+    else
+        buffer_text(&of->folder, ".");
+    buffer_append(&of->folder, "", 1);
+    return access(of->folder.bytes, W_OK) == 0
+               ? GO_ON
+               : report("%s: %s: %s", of->out, of->folder.bytes, strerror(errno));
 }
 
 int cmd_train(int count, char **arguments)
@@ -148,12 +152,13 @@ int cmd_train(int count, char **arguments)
         .settings = SETTINGS_DEFAULT,
         .dev_prompts = 24,
         .distill_tokens = 160,
+        .keep = 4,
         .measure = {.tokens = 96},
     };
     ss_train_params_init(&of.params, sizeof of.params);
     int status = read_arguments(&of, count, arguments);
     if (status == GO_ON)
-        status = check_folder(of.out);
+        status = check_folder(&of);
     if (status == GO_ON)
         status = train_job_prepare(&of);
     if (status == GO_ON)

@@ -64,6 +64,32 @@ bool json_read_id(json_cursor *in, buffer *id)
     return true;
 }
 
+const char *json_read_row(json_cursor *in, buffer *id, buffer *prompt, buffer *completion,
+                          bool *completed)
+{
+    buffer key = {0};
+    const char *raw;
+    size_t length;
+    bool prompted = false;
+    json_read_open(in);
+    while (in->problem == NULL && json_read_key(in, &key)) {
+        if (json_key_is(&key, "id")) {
+            json_read_id(in, id);
+        } else if (json_key_is(&key, "prompt")) {
+            buffer_clear(prompt);
+            prompted = json_read_string(in, prompt);
+        } else if (completion != NULL && json_key_is(&key, "completion")) {
+            buffer_clear(completion);
+            *completed = json_read_string(in, completion);
+        } else {
+            json_read_raw(in, &raw, &length);
+        }
+    }
+    json_read_end(in);
+    buffer_free(&key);
+    return in->problem == NULL && !prompted ? "no \"prompt\"" : in->problem;
+}
+
 bool json_read_numbers(json_cursor *in, double *values, size_t most, size_t *count)
 {
     const char *raw;

@@ -24,6 +24,11 @@ bool json_key_is(const buffer *key, const char *name);
 /* A value that must be a string or a number, as it stands. */
 bool json_read_id(json_cursor *in, buffer *id);
 
+/* A whole line {"id", "prompt", "completion"}; other keys are passed over, and so is the completion
+ * where it is NULL. *completed: whether it was there. NULL, or what is wrong with the line. */
+const char *json_read_row(json_cursor *in, buffer *id, buffer *prompt, buffer *completion,
+                          bool *completed);
+
 /* Numbers: one, or an array's, of which the first `most` are kept and *count tells how many. null
  * is NaN, as json_write has it. */
 bool json_read_number(json_cursor *in, double *value);

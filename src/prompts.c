@@ -9,38 +9,8 @@
 
 static prompt *add_row(prompts *to)
 {
-    if (to->count == to->capacity) {
-        to->capacity = to->capacity > 0 ? 2 * to->capacity : 16;
-        prompt *rows = take_memory(to->capacity, sizeof *rows);
-        if (to->count > 0)
-            memcpy(rows, to->rows, to->count * sizeof *rows);
-        free(to->rows);
-        to->rows = rows;
-    }
+    to->rows = grow_memory(to->rows, to->count, &to->capacity, sizeof *to->rows);
     return &to->rows[to->count++];
-}
-
-/* One line; problem: NULL, or what is wrong with it. */
-static const char *read_row(json_cursor *in, prompt *row)
-{
-    buffer key = {0};
-    const char *raw;
-    size_t length;
-    bool has_prompt = false;
-    json_read_open(in);
-    while (in->problem == NULL && json_read_key(in, &key)) {
-        if (json_key_is(&key, "id")) {
-            json_read_id(in, &row->id);
-        } else if (json_key_is(&key, "prompt")) {
-            buffer_clear(&row->text);
-            has_prompt = json_read_string(in, &row->text);
-        } else {
-            json_read_raw(in, &raw, &length);
-        }
-    }
-    json_read_end(in);
-    buffer_free(&key);
-    return in->problem == NULL && !has_prompt ? "no \"prompt\"" : in->problem;
 }
 
 static int read_lines(const char *path, prompts *to)
@@ -51,7 +21,7 @@ static int read_lines(const char *path, prompts *to)
     while (status == GO_ON && json_lines_next(&lines, &in)) {
         prompt *row = add_row(to);
         buffer_format(&row->id, "%zu", to->count - 1);
-        const char *problem = read_row(&in, row);
+        const char *problem = json_read_row(&in, &row->id, &row->text, NULL, NULL);
         if (problem != NULL)
             status = report("%s, line %zu, byte %zu: %s", path, lines.line,
                             (size_t)(in.at - in.begin) + 1, problem);

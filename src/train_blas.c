@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,6 +47,9 @@ static const char *use(void *library, uint32_t threads, train_blas *to)
 int train_blas_open(const char *wanted, uint32_t threads, train_blas *to)
 {
     const char *file = wanted != NULL ? wanted : "libopenblas.so.0";
+    /* Its threads spin for 2^26 cycles after a product, on the cores that the trainer's own threads
+     * need for what comes next. It reads this when it is loaded. */
+    setenv("OPENBLAS_THREAD_TIMEOUT", "16", 0);
     if (wanted != NULL && strcmp(wanted, "none") == 0)
         return say_own(to);
     void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);

@@ -14,28 +14,15 @@ const char *train_stage_name(ss_train_stage stage)
     return stage >= 0 && stage < SS_STAGE_COUNT ? stage_names[stage] : "?";
 }
 
-/* Room for one more element. */
-static void *grow(void *items, size_t count, size_t *capacity, size_t bytes)
-{
-    if (count < *capacity)
-        return items;
-    *capacity = *capacity > 0 ? 2 * *capacity : 256;
-    void *more = take_memory(*capacity, bytes);
-    if (count > 0)
-        memcpy(more, items, count * bytes);
-    free(items);
-    return more;
-}
-
 void train_curves_add_step(train_curves *to, const ss_train_report *step)
 {
-    to->steps = grow(to->steps, to->step_count, &to->step_capacity, sizeof *to->steps);
+    to->steps = grow_memory(to->steps, to->step_count, &to->step_capacity, sizeof *to->steps);
     to->steps[to->step_count++] = *step;
 }
 
 void train_curves_add_dev(train_curves *to, uint32_t total_step, const ss_train_evaluation *of)
 {
-    to->devs = grow(to->devs, to->dev_count, &to->dev_capacity, sizeof *to->devs);
+    to->devs = grow_memory(to->devs, to->dev_count, &to->dev_capacity, sizeof *to->devs);
     to->devs[to->dev_count++] = (dev_point){total_step, *of};
 }
 

@@ -117,6 +117,8 @@ static void settle_params(train_job *of)
     params->value_rotation = of->value_rotation;
     params->thread_count = of->settings.threads;
     params->sgemm = of->sgemm.sgemm;
+    params->states_bytes_max = (uint64_t)((double)of->keep * 1e9);
+    params->states_folder = of->keep > 0 ? of->folder.bytes : NULL;
 }
 
 static int read_rows(train_job *of)
@@ -207,5 +209,6 @@ void train_job_free(train_job *of)
 {
     train_rows_free(&of->rows);
     train_rows_free(&of->dev_rows);
+    buffer_free(&of->folder);
     ss_model_free(of->model);
 }

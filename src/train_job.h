@@ -15,6 +15,8 @@ typedef struct train_job {
     const char *distilled;        /* where the base's answers are kept; NULL: beside the data */
     ss_train_params params;
     float rate, stream_rate, epochs, minutes; /* 0: not given */
+    float keep;                               /* gigabytes of disk for states */
+    buffer folder;                            /* of `out`, ending in 0 */
     uint32_t steps, limit, eval_every, dev_prompts,
         distill_tokens; /* 0: not given, but the last */
     bool raw, distill, resume, json, value_rotation;

@@ -31,14 +31,7 @@ static void add_fault(train_rows *to, row_fault kind, size_t line, const char *f
 
 static train_row *add_row(train_rows *to)
 {
-    if (to->count == to->capacity) {
-        to->capacity = to->capacity > 0 ? 2 * to->capacity : 256;
-        train_row *rows = take_memory(to->capacity, sizeof *rows);
-        if (to->count > 0)
-            memcpy(rows, to->rows, to->count * sizeof *rows);
-        free(to->rows);
-        to->rows = rows;
-    }
+    to->rows = grow_memory(to->rows, to->count, &to->capacity, sizeof *to->rows);
     return &to->rows[to->count++];
 }
 
@@ -48,31 +41,6 @@ static void free_row(train_row *row)
     buffer_free(&row->prompt);
     buffer_free(&row->completion);
     tokens_free(&row->tokens);
-}
-
-static const char *read_row(json_cursor *in, train_row *row)
-{
-    buffer key = {0};
-    const char *raw;
-    size_t length;
-    bool has_prompt = false;
-    json_read_open(in);
-    while (in->problem == NULL && json_read_key(in, &key)) {
-        if (json_key_is(&key, "id")) {
-            json_read_id(in, &row->id);
-        } else if (json_key_is(&key, "prompt")) {
-            buffer_clear(&row->prompt);
-            has_prompt = json_read_string(in, &row->prompt);
-        } else if (json_key_is(&key, "completion")) {
-            buffer_clear(&row->completion);
-            row->answered = json_read_string(in, &row->completion);
-        } else {
-            json_read_raw(in, &raw, &length);
-        }
-    }
-    json_read_end(in);
-    buffer_free(&key);
-    return in->problem == NULL && !has_prompt ? "no \"prompt\"" : in->problem;
 }
 
 static int none_left(const train_rows *of)
@@ -90,7 +58,8 @@ int train_rows_read(const char *path, train_rows *to)
     int status = json_lines_open(path, &lines);
     while (status == GO_ON && json_lines_next(&lines, &in)) {
         train_row row = {.line = lines.line};
-        const char *problem = read_row(&in, &row);
+        const char *problem =
+            json_read_row(&in, &row.id, &row.prompt, &row.completion, &row.answered);
         to->lines++;
         if (problem == NULL) {
             *add_row(to) = row;

@@ -39,41 +39,82 @@ unpack() {
     echo "$name: $(wc -l <"$work/$name.train.jsonl") rows"
 }
 
-# NAME DATA OPTION..: OpenBLAS is left to see for itself what the machine is.
+# STEP ROWS OPTION..: one command of a recipe, from build/adapters/ROWS.train.jsonl into
+# build/adapters/STEP.gguf. OpenBLAS is left to see for itself what the machine is.
 train() {
-    local name=$1 rows=$2
+    local step=$1 rows=$2
     shift 2
-    unpack "$rows"
+    [ -e "$work/$step.done" ] && return
     env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE "$program" train -m "$model" \
-        -d "$work/$rows.train.jsonl" --dev "$work/$rows.dev.jsonl" -o "$work/$name.gguf" \
-        --name "$name" --seed 1 --resume "$@"
-    "$program" plot "$work/$name.gguf.log.jsonl" -o "$work/$name.svg"
+        -d "$work/$rows.train.jsonl" -o "$work/$step.gguf" --name "${step%.*}" --resume "$@"
+    "$program" plot "$work/$step.gguf.log.jsonl" -o "$work/$step.svg"
+    touch "$work/$step.done"
 }
-# NAME DATA OPTION..: goes on from what `train` or the last `more` made.
-more() {
-    local name=$1 rows=$2
+# The same with a dev file, on which the best adapter is chosen.
+tuned() {
+    local step=$1 rows=$2
     shift 2
-    env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE "$program" train -m "$model" \
-        -d "$work/$rows.train.jsonl" -a "$work/$name.gguf" -o "$work/$name.more.gguf" \
-        --name "$name" "$@"
-    cp "$work/$name.more.gguf" "$work/$name.gguf"
+    train "$step" "$rows" --dev "$work/$rows.dev.jsonl" "$@"
 }
-ship() { cp "$work/$1.gguf" "$shipped/$1.gguf"; }
+ship() { cp "$work/$1.gguf" "$shipped/${1%.*}.gguf"; }
 
+# Rows whose prompt none before has.
+distinct() { awk -F'"prompt": ' '{split($2, part, ", \"completion\"")} !seen[part[1]]++'; }
+
+# Shared adapters: the tuning LoRA on the data's completions first; then the tuned model writes the
+# completions itself, and the streams learn from those: what they will have to guess is what it says,
+# not what the data says.
 for name in "$@"; do
     case $name in
     sql)
-        train sql sql --mode shared --streams 6 --msa-layers 8 --rank 8 --stream-rank 16 \
-            --root 32 --parent 64 --teacher 0.5 --steps 700 --shares 31,65,4
-        more sql sql --seed 2 --mode shared --steps 240 --shares 0,0,100
-        more sql sql --seed 3 --mode shared --steps 300 --shares 0,85,15 --stream-lr 2.5e-3 \
-            --teacher 0.5
-        ship sql ;;
-    e2e) train e2e e2e --mode shared --steps 3000 && ship e2e ;;
-    mts) train mts mts --mode shared --steps 2000 && ship mts ;;
+        unpack sql
+        tuned sql.1 sql --mode shared --streams 6 --msa-layers 8 --rank 8 --stream-rank 16 \
+            --root 32 --parent 64 --teacher 0.5 --steps 700 --shares 31,65,4 --seed 1
+        train sql.2 sql -a "$work/sql.1.gguf" --mode shared --steps 240 --shares 0,0,100 --seed 2
+        train sql.3 sql -a "$work/sql.2.gguf" --mode shared --steps 300 --shares 0,85,15 \
+            --stream-lr 2.5e-3 --teacher 0.5 --seed 3
+        train sql.4 sql -a "$work/sql.3.gguf" --mode shared --steps 200 --shares 100,0,0 --seed 4
+        tuned sql.5 sql -a "$work/sql.4.gguf" --mode shared --limit 1800 --distill \
+            --distill-tokens 96 --steps 260 --shares 0,85,15 --stream-lr 2.5e-3 --teacher 0.5 \
+            --seed 5
+        ship sql.5 ;;
+    e2e)
+        unpack e2e
+        train e2e.1 e2e --mode shared --streams 6 --msa-layers 8 --rank 8 --stream-rank 16 \
+            --root 32 --parent 64 --steps 300 --shares 100,0,0 --seed 1
+        distinct <"$work/e2e.train.jsonl" >"$work/meanings.train.jsonl"
+        train e2e.2 meanings -a "$work/e2e.1.gguf" --dev "$work/e2e.dev.jsonl" --mode shared \
+            --limit 1600 --distill --distill-tokens 96 --steps 380 --shares 0,88,12 \
+            --teacher 0.5 --seed 2
+        ship e2e.2 ;;
+    mts)
+        unpack mts
+        train mts.1 mts --mode shared --streams 4 --msa-layers 6 --rank 8 --stream-rank 16 \
+            --root 32 --parent 64 --steps 110 --shares 100,0,0 --seed 1
+        tuned mts.2 mts -a "$work/mts.1.gguf" --dev-prompts 16 --mode shared --limit 800 \
+            --distill --distill-tokens 96 --steps 180 --shares 0,85,15 --teacher 0.5 --seed 2
+        ship mts.2 ;;
     assistant)
-        train assistant instruct --mode lossless --distill --steps 4000 && ship assistant ;;
-    dialogsum) train dialogsum dialogsum --mode shared --steps 2000 ;;
+        unpack instruct
+        unpack gsm8k
+        awk 'NR == FNR {if (n < 300) question[n++] = $0; next}
+             {print} FNR % 5 == 0 && k < n {print question[k++]}' \
+            "$work/gsm8k.train.jsonl" "$work/instruct.train.jsonl" >"$work/assistant.train.jsonl"
+        answers="--distill --distilled $work/assistant.answers.jsonl"
+        train assistant.1 assistant $answers --limit 480 --mode lossless --streams 4 \
+            --msa-layers 4 --stream-rank 16 --root 64 --parent 64 --steps 110 \
+            --shares 0,100,0 --teacher 0.5 --seed 1
+        train assistant.2 assistant -a "$work/assistant.1.gguf" $answers --limit 1300 \
+            --dev "$work/instruct.dev.jsonl" --dev-prompts 16 --mode lossless --steps 240 \
+            --shares 0,85,15 --stream-lr 2.5e-3 --teacher 0.5 --seed 2
+        ship assistant.2 ;;
+    dialogsum)
+        unpack dialogsum
+        train dialogsum.1 dialogsum --mode shared --streams 4 --msa-layers 6 --rank 8 \
+            --stream-rank 16 --root 32 --parent 64 --steps 110 --shares 100,0,0 --seed 1
+        tuned dialogsum.2 dialogsum -a "$work/dialogsum.1.gguf" --dev-prompts 16 --mode shared \
+            --limit 800 --distill --distill-tokens 96 --steps 180 --shares 0,85,15 \
+            --teacher 0.5 --seed 2 ;;
     *)
         echo "no recipe for '$name': sql, e2e, mts, assistant, dialogsum" >&2
         exit 2 ;;

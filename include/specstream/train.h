@@ -44,6 +44,10 @@ typedef struct ss_train_params {
     const char *name;              /* general.name of the adapter; NULL: none */
     const char *start;             /* path of an adapter to go on from, whose shape then replaces the
                                     * fields below; NULL: untrained */
+    const char *states_folder;     /* where the frozen main stream's states of a row are kept for
+                                    * the row's next turn, in a file without a name; NULL (default):
+                                    * they are computed again. No bit depends on it */
+    uint64_t states_bytes_max;     /* what that may take of the disk; default 4 GiB */
     uint64_t seed;                 /* of the order of rows and of the first values; default 1 */
     ss_train_mode mode;
     uint32_t thread_count;         /* 0: one per core; ignored with parallel */

@@ -138,7 +138,7 @@ static int create_beside(const char *path, const struct stat *old, char *name, s
             errno = ENAMETOOLONG;
             return -1;
         }
-        int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd >= 0 && old)
             (void)!fchmod(fd, old->st_mode & 07777);
         if (fd >= 0 || errno != EEXIST)
@@ -216,6 +216,40 @@ ss_status ssi_file_write(const char *path, const void *data, size_t bytes, ss_er
         return ssi_file_commit(&file, error);
     ssi_file_discard(&file);
     return status;
+}
+
+ss_status ssi_scratch_open(ssi_scratch_file *file, const char *folder, ss_error *error)
+{
+    char name[2048], path[1024];
+    int length = snprintf(path, sizeof path, "%s/specstream", folder);
+    errno = ENAMETOOLONG;
+    file->size = 0;
+    file->fd = length < 0 || (size_t)length >= sizeof path
+                   ? -1
+                   : create_beside(path, NULL, name, sizeof name);
+    if (file->fd < 0)
+        return fail_with_errno(error, folder, "no scratch file can be made here");
+    (void)unlink(name);
+    return SS_OK;
+}
+
+void ssi_scratch_close(ssi_scratch_file *file)
+{
+    close(file->fd);
+}
+
+bool ssi_scratch_append(ssi_scratch_file *file, const void *data, size_t bytes)
+{
+    if (lseek(file->fd, (off_t)file->size, SEEK_SET) < 0 || !write_all(file->fd, data, bytes))
+        return false;
+    file->size += bytes;
+    return true;
+}
+
+bool ssi_scratch_read(const ssi_scratch_file *file, uint64_t at, void *to, size_t bytes)
+{
+    ssi_source source = {.fd = file->fd, .size = file->size, .name = "scratch file"};
+    return ssi_source_read(&source, at, to, bytes, NULL) == SS_OK;
 }
 
 uint64_t ssi_clock_ns(void *unused)

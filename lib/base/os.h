@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All that is asked of the operating system beside threads: memory, reading a file, writing one
- * whole or not at all, the clock. errno is read in base/os.c alone. */
+ * whole or not at all, scratch files, the clock. errno is read in base/os.c alone. */
 #ifndef SSI_BASE_OS_H
 #define SSI_BASE_OS_H
 
@@ -36,7 +36,8 @@ typedef struct ssi_file_maker {
     char name[2048]; /* where it lies meanwhile */
 } ssi_file_maker;
 
-ss_status ssi_file_begin(ssi_file_maker *file, const char *path, ss_error *error) SSI_MUST_CHECK;
+ss_status ssi_file_begin(ssi_file_maker *file, const char *path,
+                         ss_error *error) SSI_MUST_CHECK;
 ss_status ssi_file_append(ssi_file_maker *file, const void *data, size_t bytes,
                           ss_error *error) SSI_MUST_CHECK;
 /* Either ends the making, whatever comes of it. */
@@ -46,6 +47,20 @@ void ssi_file_discard(ssi_file_maker *file);
 /* All four in one. */
 ss_status ssi_file_write(const char *path, const void *data, size_t bytes,
                          ss_error *error) SSI_MUST_CHECK;
+
+/* Room on disk for what would fill memory. It has no name once it is open, so nothing is left of it
+ * however the process ends. folder: where; the file system with the room. */
+typedef struct ssi_scratch_file {
+    int fd;
+    uint64_t size;
+} ssi_scratch_file;
+
+ss_status ssi_scratch_open(ssi_scratch_file *file, const char *folder,
+                           ss_error *error) SSI_MUST_CHECK;
+void ssi_scratch_close(ssi_scratch_file *file);
+/* At the end. false: there was no room, or the disk failed; what was there before still is. */
+bool ssi_scratch_append(ssi_scratch_file *file, const void *data, size_t bytes);
+bool ssi_scratch_read(const ssi_scratch_file *file, uint64_t at, void *to, size_t bytes);
 
 uint64_t ssi_clock_ns(void *unused); /* monotonic */
 

@@ -45,3 +45,12 @@ ss_status ssi_result_write(void *theirs, const void *ours, size_t our_bytes, con
     memset((unsigned char *)theirs + shared, 0, their_bytes - shared);
     return SS_OK;
 }
+
+ss_status ssi_params_check(const char *name, uint32_t value, uint32_t least, uint32_t most,
+                           ss_error *error)
+{
+    if (value >= least && value <= most)
+        return SS_OK;
+    return ssi_fail(error, SS_ERROR_ARGUMENT, "%s is %u, expected %u to %u", name, value, least,
+                    most);
+}

@@ -20,4 +20,8 @@ ss_status ssi_params_read(void *ours, size_t our_bytes, const void *theirs, cons
 ss_status ssi_result_write(void *theirs, const void *ours, size_t our_bytes, const char *name,
                            ss_error *error) SSI_MUST_CHECK;
 
+/* Whether a field of a params struct lies where it may; the message names it. */
+ss_status ssi_params_check(const char *name, uint32_t value, uint32_t least, uint32_t most,
+                           ss_error *error) SSI_MUST_CHECK;
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
+#include "base/params.h"
 #include "base/random.h"
 #include "gguf/gguf_keys.h"
 #include "gguf/gguf_write.h"
@@ -66,7 +67,8 @@ static void add_loras(fill *to, uint32_t first, const char *suffix)
     for (uint32_t layer = first; layer < model->hyper.layer_count; layer++)
         for (uint32_t map = 0; map < SSI_LINEAR_COUNT; map++) {
             const ssi_matrix *weight = &model->layers[layer].linear[map].weight;
-            snprintf(stem, sizeof stem, "blk.%u.%s%s", layer, ssi_arch_map_name(model, map), suffix);
+            snprintf(stem, sizeof stem, "blk.%u.%s%s", layer, ssi_arch_map_name(model, map),
+                     suffix);
             add_pair(to, stem, to->params->rank, weight->rows, weight->columns);
         }
 }
@@ -112,25 +114,16 @@ static void write_tensors(fill *to)
         add_loras(to, 0, ".lora_");
 }
 
-static ss_status check_range(const char *name, uint32_t value, uint32_t least, uint32_t most,
-                             ss_error *error)
-{
-    if (value < least || value > most)
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "%s is %u, expected %u to %u", name, value,
-                        least, most);
-    return SS_OK;
-}
-
 static ss_status check(const ss_model *model, const ss_adapter_init_params *params,
                        ss_error *error)
 {
-    SSI_TRY(check_range("stream_count", params->stream_count, 1, SSI_STREAMS_MAX, error));
-    SSI_TRY(check_range("msa_layer_count", params->msa_layer_count, 1, model->hyper.layer_count,
-                        error));
-    SSI_TRY(check_range("rank", params->rank, 0, SSI_LORA_RANK_MAX, error));
-    SSI_TRY(check_range("root_rank", params->root_rank, 0, SSI_LORA_RANK_MAX, error));
-    SSI_TRY(check_range("parent_rank", params->parent_rank, 0, SSI_LORA_RANK_MAX, error));
-    SSI_TRY(check_range("prune_rank", params->prune_rank, 0, SSI_LORA_RANK_MAX, error));
+    SSI_TRY(ssi_params_check("stream_count", params->stream_count, 1, SSI_STREAMS_MAX, error));
+    SSI_TRY(ssi_params_check("msa_layer_count", params->msa_layer_count, 1,
+                             model->hyper.layer_count, error));
+    SSI_TRY(ssi_params_check("rank", params->rank, 0, SSI_LORA_RANK_MAX, error));
+    SSI_TRY(ssi_params_check("root_rank", params->root_rank, 0, SSI_LORA_RANK_MAX, error));
+    SSI_TRY(ssi_params_check("parent_rank", params->parent_rank, 0, SSI_LORA_RANK_MAX, error));
+    SSI_TRY(ssi_params_check("prune_rank", params->prune_rank, 0, SSI_LORA_RANK_MAX, error));
     if (!(params->deviation >= 0 && params->deviation <= 1e6f))
         return ssi_fail(error, SS_ERROR_ARGUMENT, "deviation is %g, expected 0 to 1e6",
                         (double)params->deviation);

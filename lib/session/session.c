@@ -7,6 +7,7 @@
 
 #include "base/cpu.h"
 #include "base/os.h"
+#include "base/params.h"
 #include "session/workspace.h"
 
 #define MAX_STEP_ROWS_DEFAULT 32u
@@ -34,15 +35,6 @@ void ssi_sampler_params_default(ss_sampler_params *params)
     };
 }
 
-static ss_status check_range(const char *name, uint32_t value, uint32_t least, uint32_t most,
-                             ss_error *error)
-{
-    if (value >= least && value <= most)
-        return SS_OK;
-    return ssi_fail(error, SS_ERROR_ARGUMENT, "%s %u: expected %u to %u", name, value, least,
-                    most);
-}
-
 /* Copies the caller's params, defaults resolved. */
 static ss_status resolve_params(const ss_model *model, const ss_session_params *theirs,
                                 ss_session_params *ours, ss_error *error)
@@ -50,18 +42,20 @@ static ss_status resolve_params(const ss_model *model, const ss_session_params *
     *ours = *theirs;
     if (ours->context_length == 0)
         ours->context_length = model->hyper.context_length;
-    SSI_TRY(check_range("context_length", ours->context_length, 1, model->hyper.context_length,
-                        error));
-    SSI_TRY(check_range("max_step_rows", ours->max_step_rows, 1, SSI_TREE_NODES, error));
-    SSI_TRY(check_range("prefill_chunk", ours->prefill_chunk, 0, PREFILL_CHUNK_MAX, error));
-    SSI_TRY(check_range("thread_count", ours->thread_count, 0, THREADS_MAX, error));
-    SSI_TRY(check_range("kv_type", (uint32_t)ours->kv_type, 0, SS_KV_F32, error));
-    SSI_TRY(check_range("on_full", (uint32_t)ours->on_full, 0, SS_ON_FULL_SLIDE, error));
-    SSI_TRY(check_range("reserved0", ours->reserved0, 0, 0, error));
+    SSI_TRY(ssi_params_check("context_length", ours->context_length, 1,
+                             model->hyper.context_length, error));
+    SSI_TRY(ssi_params_check("max_step_rows", ours->max_step_rows, 1, SSI_TREE_NODES, error));
+    SSI_TRY(
+        ssi_params_check("prefill_chunk", ours->prefill_chunk, 0, PREFILL_CHUNK_MAX, error));
+    SSI_TRY(ssi_params_check("thread_count", ours->thread_count, 0, THREADS_MAX, error));
+    SSI_TRY(ssi_params_check("kv_type", (uint32_t)ours->kv_type, 0, SS_KV_F32, error));
+    SSI_TRY(ssi_params_check("on_full", (uint32_t)ours->on_full, 0, SS_ON_FULL_SLIDE, error));
+    SSI_TRY(ssi_params_check("reserved0", ours->reserved0, 0, 0, error));
     if (ours->on_full == SS_ON_FULL_SLIDE) { /* a slide must free at least one place */
-        SSI_TRY(check_range("context_length (with SS_ON_FULL_SLIDE)", ours->context_length, 2,
-                            UINT32_MAX, error));
-        SSI_TRY(check_range("keep_count", ours->keep_count, 0, ours->context_length - 2, error));
+        SSI_TRY(ssi_params_check("context_length (with SS_ON_FULL_SLIDE)", ours->context_length,
+                                 2, UINT32_MAX, error));
+        SSI_TRY(ssi_params_check("keep_count", ours->keep_count, 0, ours->context_length - 2,
+                                 error));
     }
     if (ours->prefill_chunk == 0)
         ours->prefill_chunk = PREFILL_CHUNK_DEFAULT;
@@ -180,9 +174,9 @@ static ss_status check_bias(const ssi_sampler *sampler, const ss_sampler_params 
         int32_t token = params->bias_tokens[at];
         float value = params->bias_values[at];
         if (token < 0 || (uint32_t)token >= sampler->vocabulary_size) {
-            status = ssi_fail(error, SS_ERROR_ARGUMENT,
-                              "bias_tokens[%zu] is %d: expected 0 to %u", at, token,
-                              sampler->vocabulary_size - 1);
+            status =
+                ssi_fail(error, SS_ERROR_ARGUMENT, "bias_tokens[%zu] is %d: expected 0 to %u",
+                         at, token, sampler->vocabulary_size - 1);
             break;
         }
         if (!(value < INFINITY)) /* -INFINITY bans the token */
@@ -211,8 +205,8 @@ ss_status ssi_session_set_sampler(ss_session *session, const ss_sampler_params *
     SSI_TRY(check_float("repetition_penalty", params->repetition_penalty, 1e-5, 1e5, error));
     SSI_TRY(check_float("frequency_penalty", params->frequency_penalty, -1e5, 1e5, error));
     SSI_TRY(check_float("presence_penalty", params->presence_penalty, -1e5, 1e5, error));
-    SSI_TRY(check_range("penalty_window", params->penalty_window, 0, SSI_PENALTY_WINDOW_MAX,
-                        error));
+    SSI_TRY(ssi_params_check("penalty_window", params->penalty_window, 0,
+                             SSI_PENALTY_WINDOW_MAX, error));
     if (params->bias_count > SSI_BIAS_MAX)
         return ssi_fail(error, SS_ERROR_ARGUMENT, "bias_count %zu: expected at most %u",
                         params->bias_count, SSI_BIAS_MAX);

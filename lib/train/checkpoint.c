@@ -49,6 +49,8 @@ static ssi_hash128 hash_of(const ss_trainer *trainer)
     params.sgemm = NULL;
     params.name = NULL;
     params.start = NULL;
+    params.states_folder = NULL;
+    params.states_bytes_max = 0;
     params.thread_count = 0;
     memset(params.steps, 0, sizeof params.steps);
     parts[3] = ssi_hash(&params, sizeof params);

@@ -176,36 +176,42 @@ static void read_body(void *context, uint32_t task)
                      region->states->values + at);
 }
 
-void ssi_train_engine_run(ssi_train_engine *engine, const int32_t *tokens, uint32_t token_count,
-                          uint32_t prompt_count, const int32_t *draft_of_token,
-                          ssi_train_states *states, ssi_train_context *context)
+void ssi_train_states_point(const ssi_train_states *states, const int32_t *tokens,
+                            uint32_t token_count, uint32_t prompt_count,
+                            ssi_train_context *context)
 {
-    ssi_workspace *work = &engine->session->work;
-    const ssi_hyper *hyper = &engine->model->hyper;
-    uint32_t msa_layer_count = engine->adapter->msa_layer_count;
-    uint32_t first_anchor = prompt_count - 1, row_count = token_count - 1;
-    work->cache.length = shared_prefix(engine, tokens, first_anchor);
-    while (work->cache.length < row_count) {
-        uint32_t begin = work->cache.length;
-        uint32_t count = row_count - begin < CHUNK ? row_count - begin : CHUNK;
-        ssi_prefill_chunk(work, tokens + begin, count);
-        keep_anchors(work, begin, count, first_anchor, draft_of_token, states);
-    }
-    memcpy(engine->tokens, tokens, row_count * sizeof *tokens);
-    engine->token_count = row_count;
-    read_work region = {work, states, hyper->layer_count - msa_layer_count, row_count};
-    ssi_parallel_run(work->parallel, msa_layer_count * work->cache.head_count, read_body,
-                     &region);
     *context = (ssi_train_context){
         .tokens = tokens,
         .token_count = token_count,
-        .first_anchor = first_anchor,
-        .anchor_count = row_count - first_anchor,
-        .key_count = row_count,
+        .first_anchor = prompt_count - 1,
+        .anchor_count = token_count - prompt_count,
+        .key_count = token_count - 1,
         .keys = states->keys,
         .values = states->values,
         .entries = states->entries,
         .teacher_tokens = states->teacher_tokens,
         .teacher_probabilities = states->teacher_probabilities,
     };
+}
+
+void ssi_train_engine_run(ssi_train_engine *engine, const ssi_train_context *context,
+                          const int32_t *draft_of_token, ssi_train_states *states)
+{
+    ssi_workspace *work = &engine->session->work;
+    const ssi_hyper *hyper = &engine->model->hyper;
+    const int32_t *tokens = context->tokens;
+    uint32_t msa_layer_count = engine->adapter->msa_layer_count;
+    uint32_t row_count = context->key_count;
+    work->cache.length = shared_prefix(engine, tokens, context->first_anchor);
+    while (work->cache.length < row_count) {
+        uint32_t begin = work->cache.length;
+        uint32_t count = row_count - begin < CHUNK ? row_count - begin : CHUNK;
+        ssi_prefill_chunk(work, tokens + begin, count);
+        keep_anchors(work, begin, count, context->first_anchor, draft_of_token, states);
+    }
+    memcpy(engine->tokens, tokens, row_count * sizeof *tokens);
+    engine->token_count = row_count;
+    read_work region = {work, states, hyper->layer_count - msa_layer_count, row_count};
+    ssi_parallel_run(work->parallel, msa_layer_count * work->cache.head_count, read_body,
+                     &region);
 }

@@ -38,11 +38,14 @@ void ssi_train_states_layout(ssi_train_states *states, const ssi_hyper *hyper,
                              uint32_t msa_layer_count, uint32_t token_capacity, bool teacher,
                              ssi_arena *arena);
 
-/* Runs a row's tokens but the last and fills `states` and, pointing there, *context. What the
- * row shares with the one before is not computed again. draft_of_token as in
- * ssi_train_streams. */
-void ssi_train_engine_run(ssi_train_engine *engine, const int32_t *tokens, uint32_t token_count,
-                          uint32_t prompt_count, const int32_t *draft_of_token,
-                          ssi_train_states *states, ssi_train_context *context);
+/* Makes *context of a row point at its states, which are still to be filled. */
+void ssi_train_states_point(const ssi_train_states *states, const int32_t *tokens,
+                            uint32_t token_count, uint32_t prompt_count,
+                            ssi_train_context *context);
+
+/* Runs a row's tokens but the last and fills the states that *context points at. What the row
+ * shares with the one before is not computed again. draft_of_token as in ssi_train_streams. */
+void ssi_train_engine_run(ssi_train_engine *engine, const ssi_train_context *context,
+                          const int32_t *draft_of_token, ssi_train_states *states);
 
 #endif

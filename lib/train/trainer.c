@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Creating a trainer and giving it rows. */
 #include "train/trainer.h"
+#include "base/params.h"
 
 #include <string.h>
 
@@ -27,16 +28,8 @@ void ssi_train_params_default(ss_train_params *params)
         .stream_weight = 0.1f,
         .stream_decay = 1,
         .row_tokens_max = 2048,
+        .states_bytes_max = (uint64_t)4 << 30,
     };
-}
-
-static ss_status check_count(const char *name, uint32_t value, uint32_t least, uint32_t most,
-                             ss_error *error)
-{
-    if (value >= least && value <= most)
-        return SS_OK;
-    return ssi_fail(error, SS_ERROR_ARGUMENT, "%s is %u, expected %u to %u", name, value, least,
-                    most);
 }
 
 static ss_status check_number(const char *name, float value, float least, float most,
@@ -56,23 +49,23 @@ static ss_status check_params(const ss_model *model, const ss_train_params *para
     const ssi_hyper *hyper = &model->hyper;
     if (params->mode < SS_TRAIN_LOSSLESS || params->mode > SS_TRAIN_JOINT)
         return ssi_fail(error, SS_ERROR_ARGUMENT, "mode is %d, expected 0 to 2", params->mode);
-    SSI_TRY(check_count("stream_count", params->stream_count, 1, SSI_STREAMS_MAX, error));
-    SSI_TRY(
-        check_count("msa_layer_count", params->msa_layer_count, 1, hyper->layer_count, error));
-    SSI_TRY(check_count("main_rank", params->main_rank, 1, SSI_LORA_RANK_MAX, error));
-    SSI_TRY(check_count("stream_rank", params->stream_rank, 1, SSI_LORA_RANK_MAX, error));
-    SSI_TRY(check_count("init_rank", params->init_rank, 0, SSI_LORA_RANK_MAX, error));
-    SSI_TRY(check_count("root_rank", params->root_rank, 0, SSI_LORA_RANK_MAX, error));
-    SSI_TRY(check_count("parent_rank", params->parent_rank, 0, SSI_LORA_RANK_MAX, error));
-    SSI_TRY(check_count("prune_rank", params->prune_rank, 0, SSI_LORA_RANK_MAX, error));
-    SSI_TRY(check_count("draft_vocabulary_size", params->draft_vocabulary_size, 0,
-                        hyper->vocabulary_size, error));
-    SSI_TRY(check_count("value_rotation", (uint32_t)params->value_rotation, 0, 1, error));
-    SSI_TRY(check_count("batch_rows", params->batch_rows, 1, 1024, error));
-    SSI_TRY(
-        check_count("row_tokens_max", params->row_tokens_max, 3, hyper->context_length, error));
+    SSI_TRY(ssi_params_check("stream_count", params->stream_count, 1, SSI_STREAMS_MAX, error));
+    SSI_TRY(ssi_params_check("msa_layer_count", params->msa_layer_count, 1, hyper->layer_count,
+                             error));
+    SSI_TRY(ssi_params_check("main_rank", params->main_rank, 1, SSI_LORA_RANK_MAX, error));
+    SSI_TRY(ssi_params_check("stream_rank", params->stream_rank, 1, SSI_LORA_RANK_MAX, error));
+    SSI_TRY(ssi_params_check("init_rank", params->init_rank, 0, SSI_LORA_RANK_MAX, error));
+    SSI_TRY(ssi_params_check("root_rank", params->root_rank, 0, SSI_LORA_RANK_MAX, error));
+    SSI_TRY(ssi_params_check("parent_rank", params->parent_rank, 0, SSI_LORA_RANK_MAX, error));
+    SSI_TRY(ssi_params_check("prune_rank", params->prune_rank, 0, SSI_LORA_RANK_MAX, error));
+    SSI_TRY(ssi_params_check("draft_vocabulary_size", params->draft_vocabulary_size, 0,
+                             hyper->vocabulary_size, error));
+    SSI_TRY(ssi_params_check("value_rotation", (uint32_t)params->value_rotation, 0, 1, error));
+    SSI_TRY(ssi_params_check("batch_rows", params->batch_rows, 1, 1024, error));
+    SSI_TRY(ssi_params_check("row_tokens_max", params->row_tokens_max, 3, hyper->context_length,
+                             error));
     for (uint32_t stage = 0; stage < SS_STAGE_COUNT; stage++) {
-        SSI_TRY(check_count(steps[stage], params->steps[stage], 0, 100000000, error));
+        SSI_TRY(ssi_params_check(steps[stage], params->steps[stage], 0, 100000000, error));
         SSI_TRY(check_number(rates[stage], params->rates[stage], 0, 1, error));
     }
     SSI_TRY(check_number("weight_decay", params->weight_decay, 0, 10, error));
@@ -105,17 +98,22 @@ static void resolve(const ss_model *model, ss_train_params *params)
         params->steps[SS_STAGE_PRUNE] = 0;
 }
 
-/* The path is read again when training begins. */
-static ss_status keep_start(ss_trainer *trainer, const char *path, ss_error *error)
+/* Paths are used again when training begins. */
+static ss_status copy_path(ss_trainer *trainer, const char *path, char **copy, ss_error *error)
 {
     if (!path)
         return SS_OK;
-    trainer->start_bytes = strlen(path) + 1;
-    trainer->start = ssi_allocate(&trainer->memory, trainer->start_bytes, SSI_ALIGN);
-    if (!trainer->start)
+    *copy = ssi_allocate(&trainer->memory, strlen(path) + 1, SSI_ALIGN);
+    if (!*copy)
         return ssi_fail(error, SS_ERROR_MEMORY, "no memory for a path");
-    memcpy(trainer->start, path, trainer->start_bytes);
+    memcpy(*copy, path, strlen(path) + 1);
     return SS_OK;
+}
+
+static void free_path(ss_trainer *trainer, char *copy)
+{
+    if (copy)
+        ssi_release(&trainer->memory, copy, strlen(copy) + 1);
 }
 
 ss_status ssi_trainer_create(const ss_model *model, const ss_train_params *params,
@@ -132,7 +130,8 @@ ss_status ssi_trainer_create(const ss_model *model, const ss_train_params *param
     ssi_data_create(&made->rows, &memory);
     ssi_data_create(&made->dev, &memory);
     made->parallel.thread_count = 1;
-    if ((status = keep_start(made, params->start, error)) != SS_OK)
+    if ((status = copy_path(made, params->start, &made->start, error)) != SS_OK ||
+        (status = copy_path(made, params->states_folder, &made->folder, error)) != SS_OK)
         goto fail;
     if (params->name) {
         size_t length = strlen(params->name);
@@ -168,7 +167,9 @@ void ssi_trainer_free(ss_trainer *trainer)
     ssi_release(&memory, trainer->block, trainer->block_bytes);
     ssi_data_free(&trainer->rows);
     ssi_data_free(&trainer->dev);
-    ssi_release(&memory, trainer->start, trainer->start_bytes);
+    ssi_kept_states_free(&trainer->kept);
+    free_path(trainer, trainer->start);
+    free_path(trainer, trainer->folder);
     ssi_parallel_free(&trainer->parallel, &memory);
     ssi_release(&memory, trainer, sizeof *trainer);
 }

@@ -10,6 +10,7 @@
 
 #include "train/data_set.h"
 #include "train/engine.h"
+#include "train/kept_states.h"
 #include "train/optimiser.h"
 #include "train/parameters.h"
 #include "train/train_passes.h"
@@ -42,8 +43,8 @@ struct ss_trainer {
     ssi_train_math math;
     ss_train_params params; /* steps as planned; its pointers are not kept */
     char name[128];
-    char *start; /* path of the adapter to go on from, or NULL */
-    size_t start_bytes;
+    char *start;            /* path of the adapter to go on from, or NULL */
+    char *folder;           /* for what is kept on disk, or NULL */
     float alpha;            /* a LoRA pair's scale is alpha over its rank */
     ssi_data_set rows, dev; /* dev: prompts, whole rows */
     bool begun;
@@ -55,6 +56,7 @@ struct ss_trainer {
     int32_t *draft_tokens;   /* [draft_count], or NULL: the whole vocabulary */
     int32_t *draft_of_token; /* [V], or NULL */
     ssi_train_engine engine;
+    ssi_kept_states kept; /* of rows that come again in the stage under way */
     ssi_stage_memory stage;
     uint32_t step; /* steps made, of all stages */
     uint64_t positions;

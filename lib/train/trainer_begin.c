@@ -105,8 +105,9 @@ static ss_status measure_scale(ss_trainer *trainer, ss_error *error)
         const ssi_data_row *row = ssi_data_row_at(&trainer->rows, i);
         const int32_t *tokens = trainer->rows.tokens + row->offset;
         ssi_train_context context;
-        ssi_train_engine_run(&trainer->engine, tokens, row->token_count, row->prompt_count,
-                             NULL, &sizes.states, &context);
+        ssi_train_states_point(&sizes.states, tokens, row->token_count, row->prompt_count,
+                               &context);
+        ssi_train_engine_run(&trainer->engine, &context, NULL, &sizes.states);
         entries += context.anchor_count;
         for (size_t n = 0; n < (size_t)context.anchor_count * d; n++)
             sizes.squares[n % d] += (double)context.entries[n] * (double)context.entries[n];
@@ -160,7 +161,12 @@ static ss_status begin(ss_trainer *trainer, ss_error *error)
                                     trainer->rows.longest, &trainer->memory, error));
     SSI_TRY(ssi_trainer_set_engine(trainer, &trainer->engine, error));
     SSI_TRY(measure_scale(trainer, error));
-    return fill(trainer, error);
+    SSI_TRY(fill(trainer, error));
+    if (trainer->folder)
+        return ssi_kept_states_create(&trainer->kept, trainer->folder,
+                                      trainer->params.states_bytes_max, trainer->rows.row_count,
+                                      &trainer->memory, error);
+    return SS_OK;
 }
 
 ss_status ssi_trainer_begin(ss_trainer *trainer, ss_error *error)

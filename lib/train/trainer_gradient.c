@@ -49,13 +49,32 @@ static void run_main(ss_trainer *trainer, uint32_t step, float scale, ssi_train_
     }
 }
 
+/* Whether a row of this step may have another turn in its stage. */
+static bool comes_again(const ss_trainer *trainer, uint32_t step)
+{
+    uint64_t batch = trainer->params.batch_rows, rows = trainer->rows.row_count, end = 0;
+    for (ss_train_stage stage = 0; stage <= trainer->stage.stage; stage++)
+        end += trainer->params.steps[stage];
+    return (step * batch / rows + 1) * rows < end * batch;
+}
+
 static void run_engine(ss_trainer *trainer, uint32_t step)
 {
+    const ssi_hyper *hyper = &trainer->model->hyper;
+    uint32_t msa_layers = trainer->params.msa_layer_count;
+    bool again = comes_again(trainer, step);
     for (uint32_t i = 0; i < trainer->params.batch_rows; i++) {
         const ssi_data_row *row = batch_row(trainer, step, i);
-        ssi_train_engine_run(&trainer->engine, tokens_of(trainer, row), row->token_count,
-                             row->prompt_count, trainer->draft_of_token,
-                             &trainer->stage.states[i], &trainer->stage.contexts[i]);
+        uint32_t number = (uint32_t)(row - trainer->rows.rows);
+        ssi_train_states *states = &trainer->stage.states[i];
+        ssi_train_context *context = &trainer->stage.contexts[i];
+        ssi_train_states_point(states, tokens_of(trainer, row), row->token_count,
+                               row->prompt_count, context);
+        if (ssi_kept_states_read(&trainer->kept, number, states, context, hyper, msa_layers))
+            continue;
+        ssi_train_engine_run(&trainer->engine, context, trainer->draft_of_token, states);
+        if (again)
+            ssi_kept_states_write(&trainer->kept, number, states, context, hyper, msa_layers);
     }
 }
 

@@ -219,6 +219,43 @@ static void a_resumed_run_ends_like_an_unbroken_one(void **state)
     ss_model_free(model);
 }
 
+/* Rows take several turns: from the disk, with room for all states or for a few, or anew. */
+static void states_kept_on_disk_change_no_bit(void **state)
+{
+    (void)state;
+    ss_model *model = load_small(NULL);
+    ss_train_params params = small_params();
+    unsigned char *first = NULL;
+    size_t bytes, first_bytes = 0;
+    params.mode = SS_TRAIN_SHARED;
+    params.steps[SS_STAGE_STREAMS] = 8;
+    params.steps[SS_STAGE_PRUNE] = 6;
+    params.teacher_weight = 0.5f;
+    for (uint32_t turn = 0; turn < 3; turn++) {
+        params.states_folder = turn > 0 ? "build" : NULL;
+        params.states_bytes_max = turn == 2 ? 100000 : 1 << 30;
+        ss_trainer *trainer = create(model, &params);
+        train(trainer, 0);
+        accept(&error, ss_trainer_save(trainer, CHECKPOINT, &error));
+        ss_trainer_free(trainer);
+        unsigned char *made = read_file(CHECKPOINT, &bytes);
+        if (turn == 0) {
+            first = made;
+            first_bytes = bytes;
+            continue;
+        }
+        assert_int_equal(bytes, first_bytes);
+        assert_memory_equal(made, first, bytes);
+        free(made);
+    }
+    free(first);
+    params.states_folder = "build/no-such-folder";
+    ss_trainer *trainer = create(model, &params);
+    refuse(SS_ERROR_IO, "no-such-folder", &error, ss_trainer_begin(trainer, &error));
+    ss_trainer_free(trainer);
+    ss_model_free(model);
+}
+
 static void training_goes_on_from_an_adapter(void **state)
 {
     (void)state;
@@ -296,6 +333,7 @@ static void out_of_memory_is_survived(void **state)
     ss_allocator allocator = counting_allocator(&count);
     params.mode = SS_TRAIN_SHARED;
     params.allocator = &allocator;
+    params.states_folder = "build";
     size_t nth = 0, failures = 0;
     ss_status status;
     do {
@@ -332,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_periodic_text_is_learnt_to_the_last_stream),
         cmocka_unit_test(lossless_training_leaves_the_tokens_alone),
         cmocka_unit_test(a_resumed_run_ends_like_an_unbroken_one),
+        cmocka_unit_test(states_kept_on_disk_change_no_bit),
         cmocka_unit_test(training_goes_on_from_an_adapter),
         cmocka_unit_test(divergence_is_told_and_changes_nothing),
         cmocka_unit_test(minutes_become_steps),

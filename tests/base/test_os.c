@@ -160,6 +160,29 @@ static void a_file_in_the_making_is_not_seen(void **state)
     assert_true(S_ISCHR(info.st_mode));
 }
 
+static void a_scratch_file_has_no_name(void **state)
+{
+    const folder *at = *state;
+    ss_error error = {.struct_size = sizeof error};
+    ssi_scratch_file file;
+    char text[4] = "";
+    assert_int_equal(ssi_scratch_open(&file, at->path, &error), SS_OK);
+    assert_int_equal(rmdir(at->path), 0); /* it is empty */
+    assert_int_equal(mkdir(at->path, 0700), 0);
+    assert_true(ssi_scratch_append(&file, "0123", 4));
+    assert_true(ssi_scratch_append(&file, "4567", 4));
+    assert_true(ssi_scratch_read(&file, 3, text, 3));
+    assert_memory_equal(text, "345", 3);
+    assert_false(ssi_scratch_read(&file, 6, text, 3));
+    file.size = 4; /* forgotten from here on */
+    assert_true(ssi_scratch_append(&file, "abcd", 4));
+    assert_true(ssi_scratch_read(&file, 3, text, 3));
+    assert_memory_equal(text, "3ab", 3);
+    ssi_scratch_close(&file);
+    assert_int_equal(ssi_scratch_open(&file, at->file, &error), SS_ERROR_IO);
+    assert_non_null(strstr(error.message, at->file));
+}
+
 static void the_clock_never_goes_back(void **state)
 {
     (void)state;
@@ -182,6 +205,7 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_file_in_the_making_is_not_seen, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(a_scratch_file_has_no_name, make_folder, remove_folder),
         cmocka_unit_test(the_clock_never_goes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
