@@ -105,8 +105,8 @@ for name in "$@"; do
             --msa-layers 4 --stream-rank 16 --root 64 --parent 64 --steps 110 \
             --shares 0,100,0 --teacher 0.5 --seed 1
         train assistant.2 assistant -a "$work/assistant.1.gguf" $answers --limit 1300 \
-            --dev "$work/instruct.dev.jsonl" --dev-prompts 16 --mode lossless --steps 240 \
-            --shares 0,85,15 --stream-lr 2.5e-3 --teacher 0.5 --seed 2
+            --dev "$work/instruct.dev.jsonl" --dev-prompts 16 --eval-every 100 \
+            --mode lossless --steps 340 --shares 0,90,10 --teacher 0.5 --seed 2
         ship assistant.2 ;;
     dialogsum)
         unpack dialogsum
