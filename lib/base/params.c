@@ -51,6 +51,6 @@ ss_status ssi_params_check(const char *name, uint32_t value, uint32_t least, uin
 {
     if (value >= least && value <= most)
         return SS_OK;
-    return ssi_fail(error, SS_ERROR_ARGUMENT, "%s is %u, expected %u to %u", name, value, least,
+    return ssi_fail(error, SS_ERROR_ARGUMENT, "%s %u: expected %u to %u", name, value, least,
                     most);
 }

@@ -37,8 +37,8 @@ static ss_status check_number(const char *name, float value, float least, float 
 {
     if (value >= least && value <= most) /* false for NaN */
         return SS_OK;
-    return ssi_fail(error, SS_ERROR_ARGUMENT, "%s is %g, expected %g to %g", name,
-                    (double)value, (double)least, (double)most);
+    return ssi_fail(error, SS_ERROR_ARGUMENT, "%s %g: expected %g to %g", name, (double)value,
+                    (double)least, (double)most);
 }
 
 static ss_status check_params(const ss_model *model, const ss_train_params *params,
