@@ -47,11 +47,11 @@ static const char *use(void *library, uint32_t threads, train_blas *to)
 int train_blas_open(const char *wanted, uint32_t threads, train_blas *to)
 {
     const char *file = wanted != NULL ? wanted : "libopenblas.so.0";
-    /* Its threads spin for 2^26 cycles after a product, on the cores that the trainer's own threads
-     * need for what comes next. It reads this when it is loaded. */
-    setenv("OPENBLAS_THREAD_TIMEOUT", "16", 0);
     if (wanted != NULL && strcmp(wanted, "none") == 0)
         return say_own(to);
+    /* OpenBLAS's threads spin for 2^26 cycles after a product, on the cores that the trainer's own
+     * need for what comes next. It reads this when it is loaded. */
+    setenv("OPENBLAS_THREAD_TIMEOUT", "16", 0);
     void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL && wanted == NULL) {
         report(

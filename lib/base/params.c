@@ -46,11 +46,20 @@ ss_status ssi_result_write(void *theirs, const void *ours, size_t our_bytes, con
     return SS_OK;
 }
 
-ss_status ssi_params_check(const char *name, uint32_t value, uint32_t least, uint32_t most,
+ss_status ssi_params_check(const char *name, int64_t value, int64_t least, int64_t most,
                            ss_error *error)
 {
     if (value >= least && value <= most)
         return SS_OK;
-    return ssi_fail(error, SS_ERROR_ARGUMENT, "%s %u: expected %u to %u", name, value, least,
-                    most);
+    return ssi_fail(error, SS_ERROR_ARGUMENT, "%s %lld: expected %lld to %lld", name,
+                    (long long)value, (long long)least, (long long)most);
+}
+
+ss_status ssi_params_check_number(const char *name, float value, double least, double most,
+                                  ss_error *error)
+{
+    if ((double)value >= least && (double)value <= most) /* false for NaN */
+        return SS_OK;
+    return ssi_fail(error, SS_ERROR_ARGUMENT, "%s %g: expected %g to %g", name, (double)value,
+                    least, most);
 }

@@ -21,7 +21,9 @@ ss_status ssi_result_write(void *theirs, const void *ours, size_t our_bytes, con
                            ss_error *error) SSI_MUST_CHECK;
 
 /* Whether a field of a params struct lies where it may; the message names it. */
-ss_status ssi_params_check(const char *name, uint32_t value, uint32_t least, uint32_t most,
+ss_status ssi_params_check(const char *name, int64_t value, int64_t least, int64_t most,
                            ss_error *error) SSI_MUST_CHECK;
+ss_status ssi_params_check_number(const char *name, float value, double least, double most,
+                                  ss_error *error) SSI_MUST_CHECK;
 
 #endif

@@ -156,15 +156,6 @@ void ssi_session_free(ss_session *session)
     ssi_release(&memory, session->block, session->block_bytes);
 }
 
-static ss_status check_float(const char *name, float value, double least, double most,
-                             ss_error *error)
-{
-    if ((double)value >= least && (double)value <= most) /* false for NaN */
-        return SS_OK;
-    return ssi_fail(error, SS_ERROR_ARGUMENT, "%s %g: expected %g to %g", name, (double)value,
-                    least, most);
-}
-
 static ss_status check_bias(const ssi_sampler *sampler, const ss_sampler_params *params,
                             ss_error *error)
 {
@@ -199,12 +190,15 @@ ss_status ssi_session_set_sampler(ss_session *session, const ss_sampler_params *
     ssi_sampler *sampler = &session->sampler;
     static const uint8_t zeros[sizeof params->reserved0];
     if (params->temperature != 0.0f)
-        SSI_TRY(check_float("temperature", params->temperature, 1e-5, 1e5, error));
-    SSI_TRY(check_float("top_p", params->top_p, 0, 1, error));
-    SSI_TRY(check_float("min_p", params->min_p, 0, 1, error));
-    SSI_TRY(check_float("repetition_penalty", params->repetition_penalty, 1e-5, 1e5, error));
-    SSI_TRY(check_float("frequency_penalty", params->frequency_penalty, -1e5, 1e5, error));
-    SSI_TRY(check_float("presence_penalty", params->presence_penalty, -1e5, 1e5, error));
+        SSI_TRY(ssi_params_check_number("temperature", params->temperature, 1e-5, 1e5, error));
+    SSI_TRY(ssi_params_check_number("top_p", params->top_p, 0, 1, error));
+    SSI_TRY(ssi_params_check_number("min_p", params->min_p, 0, 1, error));
+    SSI_TRY(ssi_params_check_number("repetition_penalty", params->repetition_penalty, 1e-5, 1e5,
+                                    error));
+    SSI_TRY(ssi_params_check_number("frequency_penalty", params->frequency_penalty, -1e5, 1e5,
+                                    error));
+    SSI_TRY(ssi_params_check_number("presence_penalty", params->presence_penalty, -1e5, 1e5,
+                                    error));
     SSI_TRY(ssi_params_check("penalty_window", params->penalty_window, 0,
                              SSI_PENALTY_WINDOW_MAX, error));
     if (params->bias_count > SSI_BIAS_MAX)

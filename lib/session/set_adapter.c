@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/params.h"
 #include "session/session_state.h"
 
 #define ROW_COSTS SSI_ROW_COUNTS
@@ -16,24 +17,15 @@ void ssi_stream_config_default(ss_stream_config *config)
     };
 }
 
-static ss_status check_choice(const char *name, int64_t value, int64_t least, int64_t most,
-                              ss_error *error)
-{
-    if (value >= least && value <= most)
-        return SS_OK;
-    return ssi_fail(error, SS_ERROR_ARGUMENT, "%s %lld: expected %lld to %lld", name,
-                    (long long)value, (long long)least, (long long)most);
-}
-
 static ss_status check_config(const ss_stream_config *config, ss_error *error)
 {
-    SSI_TRY(check_choice("sources", config->sources, 0,
-                         SS_DRAFT_STREAMS | SS_DRAFT_NGRAM | SS_DRAFT_CALLER, error));
-    SSI_TRY(check_choice("tree_mode", config->tree_mode, 0, SS_TREE_WIDTHS, error));
-    SSI_TRY(check_choice("schedule", config->schedule, 0, SS_SCHEDULE_DEFERRED, error));
-    SSI_TRY(check_choice("prune", config->prune, 0, SS_PRUNE_OFF, error));
-    SSI_TRY(check_choice("best_count", config->best_count, 0, SSI_TREE_NODES - 1, error));
-    SSI_TRY(check_choice("reserved0", config->reserved0, 0, 0, error));
+    SSI_TRY(ssi_params_check("sources", config->sources, 0,
+                             SS_DRAFT_STREAMS | SS_DRAFT_NGRAM | SS_DRAFT_CALLER, error));
+    SSI_TRY(ssi_params_check("tree_mode", config->tree_mode, 0, SS_TREE_WIDTHS, error));
+    SSI_TRY(ssi_params_check("schedule", config->schedule, 0, SS_SCHEDULE_DEFERRED, error));
+    SSI_TRY(ssi_params_check("prune", config->prune, 0, SS_PRUNE_OFF, error));
+    SSI_TRY(ssi_params_check("best_count", config->best_count, 0, SSI_TREE_NODES - 1, error));
+    SSI_TRY(ssi_params_check("reserved0", config->reserved0, 0, 0, error));
     if ((config->sources & SS_DRAFT_CALLER) && !config->draft)
         return ssi_fail(error, SS_ERROR_ARGUMENT, "draft: SS_DRAFT_CALLER needs a function");
     if (config->tree_mode == SS_TREE_WIDTHS) {

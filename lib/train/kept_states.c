@@ -11,11 +11,16 @@ typedef struct part {
 } part;
 
 ss_status ssi_kept_states_create(ssi_kept_states *kept, const char *folder, uint64_t bytes_max,
-                                 uint32_t row_count, const ssi_memory *memory, ss_error *error)
+                                 uint32_t row_count, const ssi_hyper *hyper,
+                                 uint32_t msa_layer_count, const ssi_memory *memory,
+                                 ss_error *error)
 {
     size_t bytes = row_count * sizeof *kept->place;
-    *kept =
-        (ssi_kept_states){.memory = *memory, .bytes_max = bytes_max, .row_count = row_count};
+    *kept = (ssi_kept_states){.memory = *memory,
+                              .bytes_max = bytes_max,
+                              .row_count = row_count,
+                              .hyper = hyper,
+                              .msa_layer_count = msa_layer_count};
     SSI_TRY(ssi_scratch_open(&kept->file, folder, error));
     kept->place = ssi_allocate(memory, bytes, SSI_ALIGN);
     if (!kept->place) {
@@ -44,11 +49,11 @@ void ssi_kept_states_free(ssi_kept_states *kept)
 }
 
 /* A row's states, one after the other; the teacher's, which the pruner doesn't ask for, last. */
-static void list(part parts[PARTS], const ssi_train_states *states,
-                 const ssi_train_context *context, const ssi_hyper *hyper,
-                 uint32_t msa_layer_count)
+static void list(const ssi_kept_states *kept, const ssi_train_states *states,
+                 const ssi_train_context *context, part parts[PARTS])
 {
-    size_t keys = (size_t)msa_layer_count * hyper->head_count_kv * context->key_count *
+    const ssi_hyper *hyper = kept->hyper;
+    size_t keys = (size_t)kept->msa_layer_count * hyper->head_count_kv * context->key_count *
                   hyper->head_length * sizeof(float);
     size_t taught = states->teacher_tokens ? context->anchor_count * SSI_TEACHER_MAX : 0;
     parts[0] = (part){states->keys, keys};
@@ -61,14 +66,13 @@ static void list(part parts[PARTS], const ssi_train_states *states,
 }
 
 bool ssi_kept_states_read(const ssi_kept_states *kept, uint32_t row,
-                          const ssi_train_states *states, const ssi_train_context *context,
-                          const ssi_hyper *hyper, uint32_t msa_layer_count)
+                          const ssi_train_states *states, const ssi_train_context *context)
 {
     part parts[PARTS];
     if (!kept->place || kept->place[row] == 0)
         return false;
     uint64_t at = kept->place[row] - 1;
-    list(parts, states, context, hyper, msa_layer_count);
+    list(kept, states, context, parts);
     for (uint32_t i = 0; i < PARTS; at += parts[i++].bytes)
         if (parts[i].bytes > 0 &&
             !ssi_scratch_read(&kept->file, at, parts[i].data, parts[i].bytes))
@@ -77,14 +81,13 @@ bool ssi_kept_states_read(const ssi_kept_states *kept, uint32_t row,
 }
 
 void ssi_kept_states_write(ssi_kept_states *kept, uint32_t row, const ssi_train_states *states,
-                           const ssi_train_context *context, const ssi_hyper *hyper,
-                           uint32_t msa_layer_count)
+                           const ssi_train_context *context)
 {
     part parts[PARTS];
     uint64_t bytes = 0, begin = kept->file.size;
     if (!kept->place)
         return;
-    list(parts, states, context, hyper, msa_layer_count);
+    list(kept, states, context, parts);
     for (uint32_t i = 0; i < PARTS; i++)
         bytes += parts[i].bytes;
     if (bytes > kept->bytes_max || begin > kept->bytes_max - bytes)

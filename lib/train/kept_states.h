@@ -12,13 +12,15 @@ typedef struct ssi_kept_states {
     ssi_memory memory;
     ssi_scratch_file file;
     uint64_t bytes_max;
-    uint64_t
-        *place; /* [row_count]: in the file, plus one; 0: not kept. NULL: nothing is kept */
+    uint64_t *place; /* [row_count]: in the file, plus one; 0: not there. NULL: none are kept */
     uint32_t row_count;
+    const ssi_hyper *hyper; /* of the states, like the next */
+    uint32_t msa_layer_count;
 } ssi_kept_states;
 
 ss_status ssi_kept_states_create(ssi_kept_states *kept, const char *folder, uint64_t bytes_max,
-                                 uint32_t row_count, const ssi_memory *memory,
+                                 uint32_t row_count, const ssi_hyper *hyper,
+                                 uint32_t msa_layer_count, const ssi_memory *memory,
                                  ss_error *error) SSI_MUST_CHECK;
 /* The main half is another from here on. */
 void ssi_kept_states_forget(ssi_kept_states *kept);
@@ -26,11 +28,9 @@ void ssi_kept_states_free(ssi_kept_states *kept); /* everything zero: nothing to
 
 /* Into the memory that `states` has and *context points at. Whether the row's were there. */
 bool ssi_kept_states_read(const ssi_kept_states *kept, uint32_t row,
-                          const ssi_train_states *states, const ssi_train_context *context,
-                          const ssi_hyper *hyper, uint32_t msa_layer_count);
+                          const ssi_train_states *states, const ssi_train_context *context);
 /* Nothing where they don't fit. */
 void ssi_kept_states_write(ssi_kept_states *kept, uint32_t row, const ssi_train_states *states,
-                           const ssi_train_context *context, const ssi_hyper *hyper,
-                           uint32_t msa_layer_count);
+                           const ssi_train_context *context);
 
 #endif

@@ -32,15 +32,6 @@ void ssi_train_params_default(ss_train_params *params)
     };
 }
 
-static ss_status check_number(const char *name, float value, float least, float most,
-                              ss_error *error)
-{
-    if (value >= least && value <= most) /* false for NaN */
-        return SS_OK;
-    return ssi_fail(error, SS_ERROR_ARGUMENT, "%s %g: expected %g to %g", name, (double)value,
-                    (double)least, (double)most);
-}
-
 static ss_status check_params(const ss_model *model, const ss_train_params *params,
                               ss_error *error)
 {
@@ -66,15 +57,17 @@ static ss_status check_params(const ss_model *model, const ss_train_params *para
                              error));
     for (uint32_t stage = 0; stage < SS_STAGE_COUNT; stage++) {
         SSI_TRY(ssi_params_check(steps[stage], params->steps[stage], 0, 100000000, error));
-        SSI_TRY(check_number(rates[stage], params->rates[stage], 0, 1, error));
+        SSI_TRY(ssi_params_check_number(rates[stage], params->rates[stage], 0, 1, error));
     }
-    SSI_TRY(check_number("weight_decay", params->weight_decay, 0, 10, error));
-    SSI_TRY(check_number("gradient_limit", params->gradient_limit, 1e-6f, 1e6f, error));
-    SSI_TRY(check_number("main_weight", params->main_weight, 0, 1000, error));
-    SSI_TRY(check_number("stream_weight", params->stream_weight, 0, 1000, error));
-    SSI_TRY(check_number("stream_decay", params->stream_decay, 0, 10, error));
-    SSI_TRY(check_number("value_rotation_step", params->value_rotation_step, -10, 10, error));
-    return check_number("teacher_weight", params->teacher_weight, 0, 1, error);
+    SSI_TRY(ssi_params_check_number("weight_decay", params->weight_decay, 0, 10, error));
+    SSI_TRY(
+        ssi_params_check_number("gradient_limit", params->gradient_limit, 1e-6f, 1e6f, error));
+    SSI_TRY(ssi_params_check_number("main_weight", params->main_weight, 0, 1000, error));
+    SSI_TRY(ssi_params_check_number("stream_weight", params->stream_weight, 0, 1000, error));
+    SSI_TRY(ssi_params_check_number("stream_decay", params->stream_decay, 0, 10, error));
+    SSI_TRY(ssi_params_check_number("value_rotation_step", params->value_rotation_step, -10, 10,
+                                    error));
+    return ssi_params_check_number("teacher_weight", params->teacher_weight, 0, 1, error);
 }
 
 /* Fields whose default depends on the model. */

@@ -165,6 +165,7 @@ static ss_status begin(ss_trainer *trainer, ss_error *error)
     if (trainer->folder)
         return ssi_kept_states_create(&trainer->kept, trainer->folder,
                                       trainer->params.states_bytes_max, trainer->rows.row_count,
+                                      &trainer->model->hyper, trainer->params.msa_layer_count,
                                       &trainer->memory, error);
     return SS_OK;
 }

@@ -60,8 +60,6 @@ static bool comes_again(const ss_trainer *trainer, uint32_t step)
 
 static void run_engine(ss_trainer *trainer, uint32_t step)
 {
-    const ssi_hyper *hyper = &trainer->model->hyper;
-    uint32_t msa_layers = trainer->params.msa_layer_count;
     bool again = comes_again(trainer, step);
     for (uint32_t i = 0; i < trainer->params.batch_rows; i++) {
         const ssi_data_row *row = batch_row(trainer, step, i);
@@ -70,11 +68,11 @@ static void run_engine(ss_trainer *trainer, uint32_t step)
         ssi_train_context *context = &trainer->stage.contexts[i];
         ssi_train_states_point(states, tokens_of(trainer, row), row->token_count,
                                row->prompt_count, context);
-        if (ssi_kept_states_read(&trainer->kept, number, states, context, hyper, msa_layers))
+        if (ssi_kept_states_read(&trainer->kept, number, states, context))
             continue;
         ssi_train_engine_run(&trainer->engine, context, trainer->draft_of_token, states);
         if (again)
-            ssi_kept_states_write(&trainer->kept, number, states, context, hyper, msa_layers);
+            ssi_kept_states_write(&trainer->kept, number, states, context);
     }
 }
 

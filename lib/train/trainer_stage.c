@@ -227,8 +227,8 @@ ss_status ssi_trainer_enter_stage(ss_trainer *trainer, ss_train_stage stage, ss_
     if (to->passes && to->stage == stage)
         return SS_OK;
     ssi_trainer_leave_stage(trainer);
-    if (stage !=
-        SS_STAGE_MAIN) { /* the main half is final: rows are run with it from here on */
+    if (stage != SS_STAGE_MAIN) {
+        /* The main half is final: rows are run with it from here on. */
         SSI_TRY(ssi_trainer_set_engine(trainer, &trainer->engine, error));
         ssi_kept_states_forget(&trainer->kept);
     }
