@@ -99,7 +99,7 @@ static int read_arguments(train_job *of, int count, char **arguments)
         {OPTION_COUNT, "--threads", "N", "threads; 0: one per core", &of->settings.threads, 0,
          256, 0},
         {OPTION_REAL, "--keep", "GB",
-         "disk, in ADAPTER's folder, for the model's states of rows that come again; 0: none [4]",
+         "disk, in ADAPTER's folder, for the model's states of rows that come again; 0: none",
          &of->keep, 0, 1e6, 0},
         {OPTION_TEXT, "--blas", "FILE",
          "a library with cblas_sgemm, or none [OpenBLAS, if it is there]", &of->blas, 0, 0, 0},

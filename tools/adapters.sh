@@ -44,11 +44,9 @@ unpack() {
 train() {
     local step=$1 rows=$2
     shift 2
-    [ -e "$work/$step.done" ] && return
     env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE "$program" train -m "$model" \
         -d "$work/$rows.train.jsonl" -o "$work/$step.gguf" --name "${step%.*}" --resume "$@"
     "$program" plot "$work/$step.gguf.log.jsonl" -o "$work/$step.svg"
-    touch "$work/$step.done"
 }
 # The same with a dev file, on which the best adapter is chosen.
 tuned() {
@@ -57,6 +55,14 @@ tuned() {
     train "$step" "$rows" --dev "$work/$rows.dev.jsonl" "$@"
 }
 ship() { cp "$work/$1.gguf" "$shipped/${1%.*}.gguf"; }
+
+own_sql() { python3 "${0%/*}/make_sql_rows.py" --rows "$1" --seed "$2"; }
+
+# N M FILE: FILE's lines, one of standard input's behind N of every M of them.
+between() {
+    awk -v n="$1" -v m="$2" 'NR == FNR {other[count++] = $0; next}
+        {print} FNR * (m - n) % m >= m - n && taken < count {print other[taken++]}' - "$3"
+}
 
 # Rows whose prompt none before has.
 distinct() { awk -F'"prompt": ' '{split($2, part, ", \"completion\"")} !seen[part[1]]++'; }
@@ -74,10 +80,16 @@ for name in "$@"; do
         train sql.3 sql -a "$work/sql.2.gguf" --mode shared --steps 300 --shares 0,85,15 \
             --stream-lr 2.5e-3 --teacher 0.5 --seed 3
         train sql.4 sql -a "$work/sql.3.gguf" --mode shared --steps 200 --shares 100,0,0 --seed 4
-        tuned sql.5 sql -a "$work/sql.4.gguf" --mode shared --limit 1800 --distill \
-            --distill-tokens 96 --steps 260 --shares 0,85,15 --stream-lr 2.5e-3 --teacher 0.5 \
-            --seed 5
-        ship sql.5 ;;
+        # Questions over several tables beside WikiSQL's over one.
+        own_sql 6000 1 | between 9 11 "$work/sql.train.jsonl" | head -n 13200 \
+            >"$work/tables.train.jsonl"
+        train sql.5 tables -a "$work/sql.4.gguf" --mode shared --steps 330 --shares 100,0,0 --seed 6
+        tail -n +20001 "$work/sql.train.jsonl" | head -n 1200 >"$work/later.jsonl"
+        own_sql 1000 2 | between 5 6 "$work/later.jsonl" >"$work/answered.train.jsonl"
+        train sql.6 answered -a "$work/sql.5.gguf" --dev "$work/sql.dev.jsonl" --mode shared \
+            --distill --distill-tokens 96 --steps 340 --shares 0,85,15 --stream-lr 2.5e-3 \
+            --teacher 0.5 --seed 7
+        ship sql.6 ;;
     e2e)
         unpack e2e
         train e2e.1 e2e --mode shared --streams 6 --msa-layers 8 --rank 8 --stream-rank 16 \

@@ -154,9 +154,10 @@ typedef struct ssi_kernels {
      * are. */
     uint32_t (*argmax)(const float *values, uint32_t count, bool *finite);
 
-    /* sum over i of exp(values[i] - largest), 16 lanes, the tree of reduce_ref.h. */
-    float (*exp_sum)(const float *values, uint32_t count, float largest);
-    /* The same sum, and the values become what is summed: values[i] = exp(values[i] - largest). */
+    /* sum over i of exp((values[i] - largest) * inverse), 16 lanes, the tree of reduce_ref.h. */
+    float (*exp_sum)(const float *values, uint32_t count, float largest, float inverse);
+    /* The same with inverse = 1, and the values become what is summed: values[i] = exp(values[i] -
+     * largest). */
     float (*exp_each)(float *values, uint32_t count, float largest);
 
     /* Training alone. Sums in 16 lanes and the tree of reduce_ref.h; gradient_template.h says the

@@ -23,11 +23,11 @@ uint32_t ssi_argmax__ref(const float *values, uint32_t count, bool *finite)
 }
 
 /* Value i goes to lane i % 16, ascending. */
-float ssi_exp_sum__ref(const float *values, uint32_t count, float largest)
+float ssi_exp_sum__ref(const float *values, uint32_t count, float largest, float inverse)
 {
     float lane[16] = {0};
     for (uint32_t i = 0; i < count; i++)
-        lane[i % 16] += ssi_exp_ref(values[i] - largest);
+        lane[i % 16] += ssi_exp_ref((values[i] - largest) * inverse);
     return ssi_reduce16(lane);
 }
 

@@ -53,21 +53,12 @@ typedef struct weigh_work {
     float *logits;
 } weigh_work;
 
-static void weigh_body(void *context, uint32_t row)
+/* The listed tokens' logits from their rows of the head in binary32. */
+static void weigh(const ssi_workspace *work, uint32_t row, const contender *list, uint32_t count,
+                  float weighed[CONTENDERS])
 {
-    const weigh_work *region = context;
-    const ssi_workspace *work = region->work;
-    const ss_model *model = work->model;
-    const ssi_linear *head = &model->head;
-    float *logits = region->logits + row * work->logit_stride;
+    const ssi_linear *head = &work->model->head;
     float *packed = work->contender_rows + row * CONTENDERS * (size_t)head->weight.columns;
-    contender list[CONTENDERS];
-    _Alignas(64) float weighed[CONTENDERS];
-    bool finite;
-    float largest = logits[model->kernels.argmax(logits, head->weight.rows, &finite)];
-    uint32_t count = finite ? find(logits, head->weight.rows, largest - MARGIN, list) : 0;
-    if (count < 2)
-        return;
     float *numbers = work->contender_row + row * (size_t)head->weight.columns;
     memset(packed, 0, CONTENDERS * head->weight.columns * sizeof *packed);
     for (uint32_t lane = 0; lane < count; lane++) {
@@ -79,16 +70,46 @@ static void weigh_body(void *context, uint32_t row)
                         .group_count = 1, .plane = {packed}};
     ssi_activation x = {.columns = head->weight.columns, .value_stride = work->normed.value_stride,
                         .values = work->normed.values + row * work->normed.value_stride};
-    model->kernels.gemm[SSI_TYPE_F32](&group, 0, 1, &x, 1, weighed, CONTENDERS);
+    work->model->kernels.gemm[SSI_TYPE_F32](&group, 0, 1, &x, 1, weighed, CONTENDERS);
+    for (uint32_t lane = 0; lane < count; lane++)
+        weighed[lane] += head->bias ? head->bias[list[lane].token] : 0.0f;
+}
+
+static void weigh_body(void *context, uint32_t row)
+{
+    const weigh_work *region = context;
+    const ssi_workspace *work = region->work;
+    const ssi_kernels *kernels = &work->model->kernels;
+    const uint32_t size = work->model->head.weight.rows;
+    float *logits = region->logits + row * work->logit_stride;
+    contender list[CONTENDERS];
+    _Alignas(64) float weighed[CONTENDERS];
+    ssi_peak *peak = &work->peaks[row];
+    peak->token = kernels->argmax(logits, size, &peak->finite);
+    if (!peak->finite || !ssi_takes_quants(&work->model->head))
+        return;
+    const float least = logits[peak->token] - MARGIN;
+    uint32_t count = find(logits, size, least, list);
+    if (count < 2)
+        return;
+    weigh(work, row, list, count, weighed);
+    uint32_t best = 0;
     for (uint32_t lane = 0; lane < count; lane++) {
-        uint32_t token = list[lane].token;
-        logits[token] = weighed[lane] + (head->bias ? head->bias[token] : 0.0f);
+        logits[list[lane].token] = weighed[lane];
+        peak->finite &= fabsf(weighed[lane]) < INFINITY;
+        if (weighed[lane] > weighed[best] ||
+            (weighed[lane] == weighed[best] && list[lane].token < list[best].token))
+            best = lane;
     }
+    /* Of a full list, others may lie as high as its last. */
+    if (weighed[best] > (count < CONTENDERS ? least : list[count - 1].logit))
+        peak->token = list[best].token;
+    else
+        peak->token = kernels->argmax(logits, size, &peak->finite);
 }
 
 void ssi_contenders_weigh(ssi_workspace *work, uint32_t row_count, float *logits)
 {
     weigh_work region = {work, logits};
-    if (ssi_takes_quants(&work->model->head))
-        ssi_parallel_run(work->parallel, row_count, weigh_body, &region);
+    ssi_parallel_run(work->parallel, row_count, weigh_body, &region);
 }

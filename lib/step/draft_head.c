@@ -164,16 +164,11 @@ uint32_t ssi_draft_expand(void *context, uint32_t stream, int32_t parent_token,
     if (found == 0)
         return 0;
     float largest = best[0].logit;
-    if (sampled) { /* in the scratch of `condition`, which may be where the logits are */
-        ssi_sample_scale(logits, count, largest, scale, streams->conditioned);
-        logits = streams->conditioned;
-        largest = 0;
-    }
-    float sum = kernels->exp_sum(logits, count, largest);
+    float sum = kernels->exp_sum(logits, count, largest, scale);
     if (!(sum < INFINITY))
         return 0;
     for (uint32_t i = 0; i < found; i++)
-        probability[i] = ssi_expf(logits[best[i].index] - largest) / sum;
+        probability[i] = ssi_expf((best[i].logit - largest) * scale) / sum;
     if (sampled) {
         found = cut(sampler, probability, found, &mass);
         for (uint32_t i = 0; i < found && probability[i] > 0; i++)

@@ -67,7 +67,7 @@ static void score_body(void *context, uint32_t task)
     const float *logits = work->logits + task * work->logit_stride;
     bool finite;
     float largest = logits[kernels->argmax(logits, count, &finite)];
-    float sum = kernels->exp_sum(logits, count, largest);
+    float sum = kernels->exp_sum(logits, count, largest, 1.0f);
     scoring->log_probabilities[task] =
         logits[scoring->targets[task]] - largest - ssi_logf(sum);
 }

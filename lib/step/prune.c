@@ -56,7 +56,7 @@ void ssi_prune_score(ssi_workspace *work, const ssi_tree *tree, float *probabili
     for (uint32_t i = 0; i < count; i++) {
         const float *logits = work->logits + (size_t)i * stride;
         largest[i] = logits[kernels->argmax(logits, adapter->draft_count, &finite[i])];
-        sum[i] = kernels->exp_sum(logits, adapter->draft_count, largest[i]);
+        sum[i] = kernels->exp_sum(logits, adapter->draft_count, largest[i], 1.0f);
     }
     probability[0] = 1.0f;
     for (uint32_t node = 1; node < tree->node_count; node++) {

@@ -18,18 +18,12 @@
  * one that compilers turn into vectors. */
 #define STRIP 16u
 
-static size_t padded_size(uint32_t vocabulary_size)
-{
-    return ((size_t)vocabulary_size + STRIP - 1) / STRIP * STRIP;
-}
-
 void ssi_sampler_layout(ssi_sampler *sampler, uint32_t vocabulary_size, ssi_arena *arena)
 {
     sampler->vocabulary_size = vocabulary_size;
     sampler->bias_tokens = ssi_arena_take(arena, SSI_BIAS_MAX, sizeof *sampler->bias_tokens);
     sampler->bias_values = ssi_arena_take(arena, SSI_BIAS_MAX, sizeof *sampler->bias_values);
-    sampler->adjusted =
-        ssi_arena_take(arena, padded_size(vocabulary_size), sizeof *sampler->adjusted);
+    sampler->adjusted = ssi_arena_take(arena, vocabulary_size, sizeof *sampler->adjusted);
     sampler->occurrences = ssi_arena_take(arena, vocabulary_size, sizeof *sampler->occurrences);
     sampler->candidates = ssi_arena_take(arena, vocabulary_size, sizeof *sampler->candidates);
 }
@@ -37,8 +31,6 @@ void ssi_sampler_layout(ssi_sampler *sampler, uint32_t vocabulary_size, ssi_aren
 void ssi_sampler_clear(ssi_sampler *sampler)
 {
     memset(sampler->occurrences, 0, sampler->vocabulary_size * sizeof *sampler->occurrences);
-    for (size_t i = sampler->vocabulary_size; i < padded_size(sampler->vocabulary_size); i++)
-        sampler->adjusted[i] = -INFINITY; /* no token: no one ever writes here */
 }
 
 static bool has_penalties(const ss_sampler_params *params)
@@ -136,30 +128,58 @@ static uint32_t select_mass(ssi_contender *list, uint32_t count, uint64_t target
     return kept;
 }
 
-static bool strip_reaches(const float *scores, float floor)
+/* What is drawn from: a token's score is (logit - largest) / temperature. Scores are made where they
+ * are needed: most strips are passed by with a look at their logits. */
+typedef struct scores {
+    const ssi_sampler *sampler;
+    const float *logits;
+    float largest, temperature, inverse;
+} scores;
+
+static float score_of(const scores *from, uint32_t token)
+{
+    return (from->logits[token] - from->largest) * from->inverse;
+}
+
+/* No larger than any logit whose score is at least `floor`: the slack covers every rounding. */
+static float least_logit(const scores *from, float floor)
+{
+    float below = floor * from->temperature;
+    return from->largest + below - 1e-5f * (fabsf(from->largest) + fabsf(below));
+}
+
+static bool strip_reaches(const float *logits, float least)
 {
     int any = 0;
     for (uint32_t i = 0; i < STRIP; i++)
-        any |= scores[i] >= floor;
+        any |= logits[i] >= least;
     return any != 0;
 }
 
-/* All tokens whose score is at least `floor`; their weights too. */
-static uint32_t gather(const ssi_sampler *sampler, float floor)
+/* Where the strip at `token` ends, if it may hold a logit of at least `least`; else `token`. */
+static uint32_t strip_end(const scores *from, uint32_t token, float least)
 {
-    const float *scores = sampler->adjusted;
+    uint32_t rest = from->sampler->vocabulary_size - token;
+    if (rest < STRIP)
+        return token + rest;
+    return strip_reaches(from->logits + token, least) ? token + STRIP : token;
+}
+
+/* All tokens whose score is at least `floor`; their weights too. */
+static uint32_t gather(const scores *from, float floor)
+{
+    const ssi_sampler *sampler = from->sampler;
+    const float least = least_logit(from, floor);
     uint32_t count = 0;
     for (uint32_t strip = 0; strip < sampler->vocabulary_size; strip += STRIP) {
-        if (!strip_reaches(scores + strip, floor))
-            continue;
-        uint32_t rest = sampler->vocabulary_size - strip;
-        uint32_t end = strip + (rest < STRIP ? rest : STRIP);
-        for (uint32_t token = strip; token < end; token++)
-            if (scores[token] >= floor) {
-                float weight = ssi_expf(scores[token]) * 0x1p31f;
-                sampler->candidates[count++] =
-                    (ssi_contender){scores[token], token, (uint32_t)weight};
+        uint32_t end = strip_end(from, strip, least);
+        for (uint32_t token = strip; token < end; token++) {
+            float score = score_of(from, token);
+            if (score >= floor) {
+                float weight = ssi_expf(score) * 0x1p31f;
+                sampler->candidates[count++] = (ssi_contender){score, token, (uint32_t)weight};
             }
+        }
     }
     return count;
 }
@@ -173,14 +193,14 @@ static uint64_t total_weight(const ssi_contender *list, uint32_t count)
 }
 
 /* Candidates that hold the `top_k` first: a floor that falls until enough are above it. */
-static uint32_t keep_top_k(const ssi_sampler *sampler, uint32_t top_k)
+static uint32_t keep_top_k(const scores *from, uint32_t top_k)
 {
     uint32_t count = 0;
     for (float floor = -4.0f; floor > -100.0f && count < top_k; floor *= 2.0f)
-        count = gather(sampler, floor);
+        count = gather(from, floor);
     if (count < top_k)
-        count = gather(sampler, -INFINITY);
-    return select_mass(sampler->candidates, count, top_k, true);
+        count = gather(from, -INFINITY);
+    return select_mass(from->sampler->candidates, count, top_k, true);
 }
 
 static uint64_t mass_target(double total, float top_p)
@@ -191,13 +211,15 @@ static uint64_t mass_target(double total, float top_p)
 
 /* The same for top-p over the whole vocabulary: weights above the floor that reach the target
  * contain the answer. */
-static uint32_t keep_top_p(const ssi_sampler *sampler, float top_p)
+static uint32_t keep_top_p(const scores *from, float top_p)
 {
-    float sum = sampler->kernels->exp_sum(sampler->adjusted, sampler->vocabulary_size, 0.0f);
+    const ssi_sampler *sampler = from->sampler;
+    float sum = sampler->kernels->exp_sum(from->logits, sampler->vocabulary_size,
+                                          from->largest, from->inverse);
     uint64_t target = mass_target((double)sum * 0x1p31, top_p);
-    uint32_t count = gather(sampler, -3.0f);
+    uint32_t count = gather(from, -3.0f);
     for (float floor = -6.0f; total_weight(sampler->candidates, count) < target; floor *= 2.0f) {
-        count = gather(sampler, floor > SCORE_FLOOR ? floor : SCORE_FLOOR);
+        count = gather(from, floor > SCORE_FLOOR ? floor : SCORE_FLOOR);
         if (floor <= SCORE_FLOOR)
             break;
     }
@@ -224,7 +246,7 @@ static float noise_bound(uint64_t bits)
 }
 
 typedef struct draw {
-    const ssi_sampler *sampler;
+    const scores *from;
     uint32_t position;
     float best;
     uint32_t token;
@@ -234,7 +256,7 @@ static void offer(draw *state, float score, uint32_t token)
 {
     if (score + NOISE_MAX < state->best)
         return;
-    uint64_t bits = ssi_noise_bits(state->sampler->params.seed, state->position, token);
+    uint64_t bits = ssi_noise_bits(state->from->sampler->params.seed, state->position, token);
     if (score + noise_bound(bits) < state->best)
         return;
     float value = score + noise_from(bits);
@@ -247,23 +269,26 @@ static void offer(draw *state, float score, uint32_t token)
 /* The whole vocabulary, from `floor` up. */
 static void offer_all(draw *state, float floor)
 {
-    const float *scores = state->sampler->adjusted;
-    for (uint32_t strip = 0; strip < state->sampler->vocabulary_size; strip += STRIP) {
-        float least = state->best - NOISE_MAX > floor ? state->best - NOISE_MAX : floor;
-        if (strip_reaches(scores + strip, least))
-            for (uint32_t i = 0; i < STRIP; i++)
-                if (scores[strip + i] >= floor)
-                    offer(state, scores[strip + i], strip + i);
+    const scores *from = state->from;
+    for (uint32_t strip = 0; strip < from->sampler->vocabulary_size; strip += STRIP) {
+        float reach = state->best - NOISE_MAX > floor ? state->best - NOISE_MAX : floor;
+        uint32_t end = strip_end(from, strip, least_logit(from, reach));
+        for (uint32_t token = strip; token < end; token++) {
+            float score = score_of(from, token);
+            if (score >= floor)
+                offer(state, score, token);
+        }
     }
 }
 
-static int32_t draw_token(const ssi_sampler *sampler, uint32_t position, uint32_t likeliest)
+static int32_t draw_token(const scores *from, uint32_t position, uint32_t likeliest)
 {
+    const ssi_sampler *sampler = from->sampler;
     const ss_sampler_params *params = &sampler->params;
     float floor = params->min_p > 0 ? ssi_logf(params->min_p) : -INFINITY;
     bool some_k = params->top_k > 0 && params->top_k < sampler->vocabulary_size;
     bool some_p = params->top_p < 1.0f;
-    draw state = {sampler, position, -INFINITY, likeliest};
+    draw state = {from, position, -INFINITY, likeliest};
     offer(&state, 0.0f, likeliest); /* never cut, and a good bound for the others */
 
     if (!some_k && !some_p) {
@@ -273,43 +298,34 @@ static int32_t draw_token(const ssi_sampler *sampler, uint32_t position, uint32_
     ssi_contender *list = sampler->candidates;
     uint32_t count;
     if (some_k) {
-        count = keep_top_k(sampler, params->top_k);
+        count = keep_top_k(from, params->top_k);
         if (some_p) {
             double total = (double)total_weight(list, count);
             count = select_mass(list, count, mass_target(total, params->top_p), false);
         }
     } else
-        count = keep_top_p(sampler, params->top_p);
+        count = keep_top_p(from, params->top_p);
     for (uint32_t i = 0; i < count; i++)
         if (list[i].score >= floor)
             offer(&state, list[i].score, list[i].token);
     return (int32_t)state.token;
 }
 
-/* A strip at a time, all read before any is written, which compilers turn into vectors. */
-void ssi_sample_scale(const float *logits, uint32_t count, float largest, float inverse,
-                      float *scores)
-{
-    uint32_t token = 0;
-    for (; token + STRIP <= count; token += STRIP) {
-        float strip[STRIP];
-        for (uint32_t i = 0; i < STRIP; i++)
-            strip[i] = (logits[token + i] - largest) * inverse;
-        memcpy(scores + token, strip, sizeof strip);
-    }
-    for (; token < count; token++)
-        scores[token] = (logits[token] - largest) * inverse;
-}
-
-bool ssi_sample(const ssi_sampler *sampler, const float *logits, const int32_t *history,
-                uint32_t history_count, uint32_t position, int32_t *token)
+bool ssi_sample(const ssi_sampler *sampler, const float *logits, const ssi_peak *peak,
+                const int32_t *history, uint32_t history_count, uint32_t position,
+                int32_t *token)
 {
     const ss_sampler_params *params = &sampler->params;
     uint32_t count = sampler->vocabulary_size;
-    bool finite, all;
-    uint32_t likeliest = sampler->kernels->argmax(logits, count, &finite);
-    if (!finite)
+    ssi_peak found;
+    bool all;
+    if (peak == NULL) {
+        found.token = sampler->kernels->argmax(logits, count, &found.finite);
+        peak = &found;
+    }
+    if (!peak->finite)
         return false;
+    uint32_t likeliest = peak->token;
     bool penalties = has_penalties(params);
     if (params->bias_count > 0 || penalties) {
         memcpy(sampler->adjusted, logits, count * sizeof *logits);
@@ -323,8 +339,8 @@ bool ssi_sample(const ssi_sampler *sampler, const float *logits, const int32_t *
         *token = (int32_t)likeliest;
         return true;
     }
-    ssi_sample_scale(logits, count, logits[likeliest], 1.0f / params->temperature,
-                     sampler->adjusted);
-    *token = draw_token(sampler, position, likeliest);
+    const scores from = {sampler, logits, logits[likeliest], params->temperature,
+                         1.0f / params->temperature};
+    *token = draw_token(&from, position, likeliest);
     return true;
 }

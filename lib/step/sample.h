@@ -18,6 +18,12 @@ typedef struct ssi_contender {
     uint32_t weight; /* exp(score) in units of 2^-31, cut off */
 } ssi_contender;
 
+/* What a row of logits has at its top. */
+typedef struct ssi_peak {
+    uint32_t token; /* of the largest, the lowest id on a tie */
+    bool finite;    /* all of them are */
+} ssi_peak;
+
 typedef struct ssi_sampler {
     ss_sampler_params params; /* bias_tokens and bias_values point to the copies below */
     const ssi_kernels *kernels;
@@ -25,7 +31,7 @@ typedef struct ssi_sampler {
     int32_t *bias_tokens;     /* [SSI_BIAS_MAX] */
     float *bias_values;
     /* Scratch of one draw. */
-    float *adjusted;          /* [V]: logits with bias and penalties, then scores */
+    float *adjusted;          /* [V]: logits with bias and penalties */
     uint16_t *occurrences;    /* [V]: all zero between draws */
     ssi_contender *candidates; /* [V] */
 } ssi_sampler;
@@ -34,13 +40,11 @@ void ssi_sampler_layout(ssi_sampler *sampler, uint32_t vocabulary_size, ssi_aren
 void ssi_sampler_clear(ssi_sampler *sampler); /* once, after the layout with memory */
 
 /* Draws the token at `position` of the whole sequence, given the history_count tokens before it
- * that the session holds. Returns false when the logits are not all finite. */
-bool ssi_sample(const ssi_sampler *sampler, const float *logits, const int32_t *history,
-                uint32_t history_count, uint32_t position, int32_t *token);
-
-/* scores[i] = (logits[i] - largest) * inverse; scores may be the logits themselves. */
-void ssi_sample_scale(const float *logits, uint32_t count, float largest, float inverse,
-                      float *scores);
+ * that the session holds. `peak` is the logits', or NULL: it is looked for. Returns false when the
+ * logits are not all finite. */
+bool ssi_sample(const ssi_sampler *sampler, const float *logits, const ssi_peak *peak,
+                const int32_t *history, uint32_t history_count, uint32_t position,
+                int32_t *token);
 
 /* The Gumbel noise of one token at one position: what a draft is ranked with, too. */
 float ssi_sample_noise(uint64_t seed, uint32_t position, uint32_t token);

@@ -63,6 +63,7 @@ typedef struct ssi_workspace {
     float *logits;            /* [logit_rows][logit_stride] */
     float *contender_rows;    /* [logit_rows][d][16]: rows of the head, interleaved */
     float *contender_row;     /* [logit_rows][d] */
+    ssi_peak *peaks;          /* [logit_rows]: of the last run of the model's own head */
 
     uint64_t stage_ns[SSI_STAGE_COUNT];
 } ssi_workspace;
@@ -184,10 +185,10 @@ void ssi_attention_run(ssi_workspace *work, uint32_t layer, bool quantise); /* a
 /* head.c: output norm and a head; logits of rows first .. first + row_count - 1. */
 void ssi_head_run(ssi_workspace *work, const ssi_linear *head, uint32_t first,
                   uint32_t row_count, float *logits, size_t logit_stride);
-/* The model's own head, and its contenders weighed again; rows logit_stride apart. */
+/* The model's own head, its contenders weighed again, and work->peaks; rows logit_stride apart. */
 void ssi_main_head_run(ssi_workspace *work, uint32_t first, uint32_t row_count, float *logits);
-/* contenders.c: the logits of the likeliest tokens again, in binary32; after a run of the model's
- * own head over the first row_count rows of `normed`. */
+/* contenders.c: the logits of the likeliest tokens again, in binary32, and which is the largest
+ * then; after a run of the model's own head over the first row_count rows of `normed`. */
 void ssi_contenders_weigh(ssi_workspace *work, uint32_t row_count, float *logits);
 ss_status ssi_verify_run(ssi_workspace *work, const ssi_tree *tree, const ssi_sampler *sampler,
                          const ssi_sequence *sequence, const ssi_emitter *emitter, ssi_walk *walk,

@@ -91,6 +91,7 @@ void ssi_workspace_layout(ssi_workspace *work, const ssi_workspace_shape *shape,
     work->contender_rows = take_rows(arena, work->logit_rows,
                                      SSI_GROUP * (size_t)hyper->embedding_length);
     work->contender_row = take_rows(arena, work->logit_rows, hyper->embedding_length);
+    work->peaks = ssi_arena_take(arena, work->logit_rows, sizeof *work->peaks);
 
     work->attention_scratch_bytes =
         padded(ssi_attention_scratch_bytes(hyper->head_length, heads_per_kv), SSI_ALIGN);

@@ -104,7 +104,7 @@ static void keep_best(const ssi_kernels *kernels, const float *logits, uint32_t 
         tokens[at] = (int32_t)i;
         least = best[found - 1];
     }
-    float sum = kernels->exp_sum(logits, count, best[0]);
+    float sum = kernels->exp_sum(logits, count, best[0], 1.0f);
     for (uint32_t i = 0; i < SSI_TEACHER_MAX; i++) {
         probabilities[i] = i < found ? ssi_expf(best[i] - best[0]) / sum : 0;
         tokens[i] = i >= found ? -1 : draft_of_token ? draft_of_token[tokens[i]] : tokens[i];

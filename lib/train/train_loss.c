@@ -65,7 +65,7 @@ static void run_row(loss_work *work, uint32_t at)
             expected += (double)share[i] * (double)(logits[token] - largest);
     }
     sum = loss->state_gradient ? kernels->exp_each(logits, loss->count, largest)
-                               : kernels->exp_sum(logits, loss->count, largest);
+                               : kernels->exp_sum(logits, loss->count, largest, 1.0f);
     float whole = hard + soft;
     if (loss->loss)
         loss->loss[row] =

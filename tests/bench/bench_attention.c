@@ -92,7 +92,7 @@ static void run_argmax(void (*function)(void), void *context)
 static void run_exp_sum(void (*function)(void), void *context)
 {
     (void)context;
-    sink = ((__typeof__(&ssi_exp_sum__ref))function)(first, 49152, 1.0f);
+    sink = ((__typeof__(&ssi_exp_sum__ref))function)(first, 49152, 1.0f, 1.0f);
 }
 
 static void run_exp_each(void (*function)(void), void *context)

@@ -62,7 +62,7 @@ static void every_exp_has_the_same_bits(void **state)
                 one[k] = -INFINITY;
             one[0] = x[i];
             FOR_EACH_KERNEL(entry, exp_sum)
-                assert_true(KERNEL_OF(entry, exp_sum)(one, 16, 0.0f) == want);
+                assert_true(KERNEL_OF(entry, exp_sum)(one, 16, 0.0f, 1.0f) == want);
         }
     }
 }

@@ -26,7 +26,13 @@ SSI_INSTANCE(5)
 SSI_INSTANCE(6)
 SSI_INSTANCE(7)
 SSI_INSTANCE(8)
+SSI_INSTANCE(9)
+SSI_INSTANCE(10)
+SSI_INSTANCE(11)
 SSI_INSTANCE(12)
+SSI_INSTANCE(13)
+SSI_INSTANCE(14)
+SSI_INSTANCE(15)
 SSI_INSTANCE(16)
 #endif
 
@@ -41,16 +47,15 @@ void SSI_GEMM(const ssi_matrix *weight, uint32_t group_begin, uint32_t group_end
 #if SSI_ROWS_MAX == 16
         [5] = SSI_PASTE(SSI_TILE, 5),   [6] = SSI_PASTE(SSI_TILE, 6),
         [7] = SSI_PASTE(SSI_TILE, 7),   [8] = SSI_PASTE(SSI_TILE, 8),
-        [12] = SSI_PASTE(SSI_TILE, 12), [16] = SSI_PASTE(SSI_TILE, 16),
+        [9] = SSI_PASTE(SSI_TILE, 9),   [10] = SSI_PASTE(SSI_TILE, 10),
+        [11] = SSI_PASTE(SSI_TILE, 11), [12] = SSI_PASTE(SSI_TILE, 12),
+        [13] = SSI_PASTE(SSI_TILE, 13), [14] = SSI_PASTE(SSI_TILE, 14),
+        [15] = SSI_PASTE(SSI_TILE, 15), [16] = SSI_PASTE(SSI_TILE, 16),
 #endif
     };
     for (uint32_t group = group_begin; group < group_end; group++)
         for (uint32_t row = 0, rows; row < row_count; row += rows) {
-            rows = row_count - row;
-            if (rows > SSI_ROWS_MAX)
-                rows = SSI_ROWS_MAX;
-            while (!tiles[rows])
-                rows--;
+            rows = row_count - row < SSI_ROWS_MAX ? row_count - row : SSI_ROWS_MAX;
             tiles[rows](weight, group, x, row, y + row * y_stride + (size_t)group * SSI_GROUP,
                         y_stride);
         }

@@ -50,21 +50,22 @@ uint32_t ssi_argmax__avx2(const float *values, uint32_t count, bool *finite)
     return i;
 }
 
-float ssi_exp_sum__avx2(const float *values, uint32_t count, float largest)
+float ssi_exp_sum__avx2(const float *values, uint32_t count, float largest, float inverse)
 {
-    const __m256 shift = _mm256_set1_ps(largest);
+    const __m256 shift = _mm256_set1_ps(largest), factor = _mm256_set1_ps(inverse);
     __m256 low = _mm256_setzero_ps(), high = low;
     uint32_t i = 0;
     for (; count - i >= 16; i += 16) {
-        low = _mm256_add_ps(low, exp_avx2(_mm256_sub_ps(_mm256_loadu_ps(values + i), shift)));
-        high = _mm256_add_ps(high,
-                             exp_avx2(_mm256_sub_ps(_mm256_loadu_ps(values + i + 8), shift)));
+        __m256 first = _mm256_sub_ps(_mm256_loadu_ps(values + i), shift);
+        __m256 second = _mm256_sub_ps(_mm256_loadu_ps(values + i + 8), shift);
+        low = _mm256_add_ps(low, exp_avx2(_mm256_mul_ps(first, factor)));
+        high = _mm256_add_ps(high, exp_avx2(_mm256_mul_ps(second, factor)));
     }
     float lane[16];
     _mm256_storeu_ps(lane, low);
     _mm256_storeu_ps(lane + 8, high);
     for (; i < count; i++)
-        lane[i % 16] += ssi_exp_ref(values[i] - largest);
+        lane[i % 16] += ssi_exp_ref((values[i] - largest) * inverse);
     return ssi_reduce16(lane);
 }
 
