@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_distill.h"
 #include "answer.h"
-#include "input.h"
 #include "interrupt.h"
 #include "json_lines.h"
 #include "json_write.h"
@@ -11,7 +10,6 @@
 #include "train_live.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +17,8 @@
 
 typedef struct distill {
     train_job *job;
+    speculation drafting;
+    ss_adapter *adapter; /* that drafting begins with, or NULL */
     char *path;     /* of the answers */
     buffer header;  /* the file's first line: whose answers these are */
     bool *answered; /* [row] */
@@ -44,38 +44,21 @@ static char *choose_path(const train_job *job)
     return path.bytes;
 }
 
-/* Of the adapter a main half alone changes answers. FNV-1a of its file, or "". */
-static int hash_adapter(const char *path, char hash[17])
-{
-    ss_adapter_file_info info = {.struct_size = sizeof info};
-    buffer bytes = {0};
-    uint64_t sum = 14695981039346656037u;
-    hash[0] = '\0';
-    if (path == NULL || ss_adapter_read_file_info(path, &info, NULL) != SS_OK ||
-        info.main_rank == 0)
-        return GO_ON;
-    int status = input_read(path, &bytes);
-    for (size_t i = 0; i < bytes.length; i++)
-        sum = (sum ^ (unsigned char)bytes.bytes[i]) * 1099511628211u;
-    snprintf(hash, 17, "%016" PRIx64, sum);
-    buffer_free(&bytes);
-    return status;
-}
-
-static int make_header(distill *of)
+/* Of the adapter a main half alone changes answers. */
+static void make_header(distill *of)
 {
     ss_model_info info = {.struct_size = sizeof info};
-    char adapter[17];
+    ss_adapter_info tuned = {.struct_size = sizeof tuned};
     ss_model_get_info(of->job->model, &info, NULL);
-    int status = hash_adapter(of->job->params.start, adapter);
+    if (of->adapter != NULL)
+        ss_adapter_get_info(of->adapter, &tuned, NULL);
     json_open(&of->header);
     json_text(&of->header, "answers_of", info.xxh3);
-    json_text(&of->header, "adapter", adapter);
+    json_text(&of->header, "tuned_by", tuned.main_xxh3);
     json_text(&of->header, "template", of->job->raw ? "" : info.chat_template);
     json_count(&of->header, "tokens_max", of->job->distill_tokens);
     json_close(&of->header);
     buffer_text(&of->header, "\n");
-    return status;
 }
 
 static int by_line(const void *key, const void *row)
@@ -140,7 +123,7 @@ static int read_answers(distill *of, size_t *whole)
     if (status == GO_ON && *whole > 0 &&
         (*whole < header || memcmp(lines.file.bytes, of->header.bytes, header) != 0))
         status =
-            report("%s holds answers of another model, adapter, template or length: move it "
+            report("%s holds answers of another model, main half, template or length: move it "
                    "away, or name another file (--distilled)",
                    of->path);
     lines.at = *whole > 0 ? header : 0;
@@ -264,34 +247,31 @@ static int answer_rows(distill *of, ss_session *session, const settings *how)
 static int draw_answers(distill *of)
 {
     settings how = of->job->settings;
-    speculation drafting = {.adapter = of->job->params.start,
-                            .sources = SS_DRAFT_STREAMS | SS_DRAFT_NGRAM};
     ss_session *session = NULL;
-    ss_adapter *adapter = NULL;
     size_t longest = 0;
     how.length = of->job->distill_tokens;
     for (size_t i = 0; i < of->job->rows.count; i++)
         if (of->job->rows.rows[i].tokens.count > longest)
             longest = of->job->rows.rows[i].tokens.count;
-    int status = speculation_load(&drafting, of->job->model, &adapter);
+    int status =
+        settings_session(&how, of->job->model, (uint64_t)longest + how.length, &session);
     if (status == GO_ON)
-        status =
-            settings_session(&how, of->job->model, (uint64_t)longest + how.length, &session);
-    if (status == GO_ON)
-        status = speculation_set(&drafting, adapter, session);
+        status = speculation_set(&of->drafting, of->adapter, session);
     if (status == GO_ON)
         status = answer_rows(of, session, &how);
     ss_session_free(session);
-    ss_adapter_free(adapter);
     return status;
 }
 
 int train_distill(train_job *job)
 {
-    distill of = {.job = job};
+    distill of = {.job = job,
+                  .drafting = {.adapter = job->params.start,
+                               .sources = SS_DRAFT_STREAMS | SS_DRAFT_NGRAM}};
     of.path = choose_path(job);
     of.answered = take_memory(job->rows.count, sizeof *of.answered);
-    int status = make_header(&of);
+    int status = speculation_load(&of.drafting, job->model, &of.adapter);
+    make_header(&of);
     if (status == GO_ON)
         status = open_answers(&of);
     if (status == GO_ON && of.done < job->rows.count)
@@ -300,6 +280,7 @@ int train_distill(train_job *job)
         fclose(of.file);
     free(of.path);
     free(of.answered);
+    ss_adapter_free(of.adapter);
     buffer_free(&of.header);
     return status;
 }

@@ -66,6 +66,8 @@ typedef struct ss_adapter_info {
     uint32_t prune_rank;         /* 0: no pruner */
     uint32_t draft_vocabulary_size; /* V_d; 0: the whole vocabulary */
     uint32_t reserved0;
+    char main_xxh3[40];          /* hash of the main half, 32 hex digits, "" without one: adapters
+                                  * that have the same let the model say the same */
 } ss_adapter_info;
 
 SS_API ss_status ss_adapter_get_info(const ss_adapter *adapter, ss_adapter_info *info,

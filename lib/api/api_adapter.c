@@ -5,7 +5,7 @@
 #include "model/adapter.h"
 
 SSI_NO_TAIL_PADDING(ss_adapter_params, allocator);
-SSI_NO_TAIL_PADDING(ss_adapter_info, reserved0);
+SSI_NO_TAIL_PADDING(ss_adapter_info, main_xxh3);
 SSI_NO_TAIL_PADDING(ss_adapter_file_info, draft_vocabulary_size);
 SSI_NO_TAIL_PADDING(ss_adapter_init_params, reserved0);
 
@@ -101,7 +101,7 @@ ss_status ss_adapter_get_info(const ss_adapter *adapter, ss_adapter_info *info, 
 {
     SSI_TRY(ssi_need(adapter, "adapter", error));
     SSI_TRY(ssi_need_result(info, "ss_adapter_info", error));
-    const ss_adapter_info ours = {
+    ss_adapter_info ours = {
         .struct_size = sizeof ours,
         .name = adapter->name,
         .mode = adapter->stream_count == 0 ? "lora" : adapter->shared ? "shared" : "lossless",
@@ -118,6 +118,8 @@ ss_status ss_adapter_get_info(const ss_adapter *adapter, ss_adapter_info *info, 
         .prune_rank = adapter->prune.rank,
         .draft_vocabulary_size = adapter->draft_tokens != NULL ? adapter->draft_count : 0,
     };
+    if (adapter->rank > 0)
+        ssi_hash_to_hex(adapter->main_hash, ours.main_xxh3);
     return ssi_result_write(info, &ours, sizeof ours, "ss_adapter_info", error);
 }
 

@@ -103,6 +103,7 @@ static void what_was_written_is_loaded_and_told(void **state)
         assert_int_equal(ss_adapter_read_file_info(untrained_path(), &told, &error), SS_OK);
         assert_string_equal(told.mode, shared ? "shared" : "lossless");
         assert_string_equal(told.mode, loaded.mode);
+        assert_int_equal(strlen(loaded.main_xxh3), shared ? 32 : 0);
         assert_string_equal(told.name, "noise");
         assert_string_equal(told.base_xxh3, base.xxh3);
         assert_string_equal(told.stream_init, loaded.stream_init);
