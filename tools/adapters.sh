@@ -86,10 +86,12 @@ for name in "$@"; do
         train sql.5 tables -a "$work/sql.4.gguf" --mode shared --steps 330 --shares 100,0,0 --seed 6
         tail -n +20001 "$work/sql.train.jsonl" | head -n 1200 >"$work/later.jsonl"
         own_sql 1000 2 | between 5 6 "$work/later.jsonl" >"$work/answered.train.jsonl"
-        train sql.6 answered -a "$work/sql.5.gguf" --dev "$work/sql.dev.jsonl" --mode shared \
-            --distill --distill-tokens 96 --steps 340 --shares 0,85,15 --stream-lr 2.5e-3 \
-            --teacher 0.5 --seed 7
-        ship sql.6 ;;
+        answers="--distill --distill-tokens 96 --teacher 0.5 --dev $work/sql.dev.jsonl"
+        train sql.6 answered -a "$work/sql.5.gguf" $answers --mode shared --steps 340 \
+            --shares 0,85,15 --stream-lr 2.5e-3 --seed 7
+        train sql.7 answered -a "$work/sql.6.gguf" $answers --mode shared --steps 330 \
+            --shares 0,90,10 --stream-lr 2e-3 --seed 8
+        ship sql.7 ;;
     e2e)
         unpack e2e
         train e2e.1 e2e --mode shared --streams 6 --msa-layers 8 --rank 8 --stream-rank 16 \

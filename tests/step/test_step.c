@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/cpu.h"
+#include "kernel/kernel_list.h"
 #include "toy_model.h"
 
 #define Q40 SSI_TYPE_Q4_0
@@ -77,6 +78,16 @@ static void a_chunked_prefill_gives_the_bits_of_single_rows(void **state)
         }
 }
 
+/* What the head's run noted of a row is what a search of it finds. */
+static void check_peak(const ssi_workspace *work, uint32_t row, uint32_t vocabulary)
+{
+    bool finite;
+    assert_int_equal(work->peaks[row].token,
+                     ssi_argmax__ref(work->logits + row * work->logit_stride, vocabulary,
+                                     &finite));
+    assert_true(finite && work->peaks[row].finite);
+}
+
 /* A random forest above a random prefix; every row against the chain of its path. */
 static void check_forest(const toy_model *toy, toy_engine *engine, uint64_t seed)
 {
@@ -96,6 +107,7 @@ static void check_forest(const toy_model *toy, toy_engine *engine, uint64_t seed
 
     toy_engine *plain = toy_engine_create(toy, 1, 64, engine->work.cache.number_bytes == 4);
     for (uint32_t row = 0; row < row_count; row++) {
+        check_peak(&engine->work, row, toy->shape.vocabulary);
         depth = 0;
         for (int32_t node = (int32_t)row; node >= 0; node = parents[node])
             depth++;
