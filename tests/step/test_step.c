@@ -78,16 +78,6 @@ static void a_chunked_prefill_gives_the_bits_of_single_rows(void **state)
         }
 }
 
-/* What the head's run noted of a row is what a search of it finds. */
-static void check_peak(const ssi_workspace *work, uint32_t row, uint32_t vocabulary)
-{
-    bool finite;
-    assert_int_equal(work->peaks[row].token,
-                     ssi_argmax__ref(work->logits + row * work->logit_stride, vocabulary,
-                                     &finite));
-    assert_true(finite && work->peaks[row].finite);
-}
-
 /* A random forest above a random prefix; every row against the chain of its path. */
 static void check_forest(const toy_model *toy, toy_engine *engine, uint64_t seed)
 {
@@ -107,7 +97,6 @@ static void check_forest(const toy_model *toy, toy_engine *engine, uint64_t seed
 
     toy_engine *plain = toy_engine_create(toy, 1, 64, engine->work.cache.number_bytes == 4);
     for (uint32_t row = 0; row < row_count; row++) {
-        check_peak(&engine->work, row, toy->shape.vocabulary);
         depth = 0;
         for (int32_t node = (int32_t)row; node >= 0; node = parents[node])
             depth++;
@@ -141,6 +130,42 @@ static void a_tree_row_gives_the_bits_of_its_path(void **state)
 }
 
 /* The naive model, in double where it matters little and float where the definition says so. */
+/* What the head's run notes of a row is what a search finds, however many tokens contend: the
+ * smaller the logits, the more of them lie close to the largest. */
+static void a_peak_is_what_a_search_finds(void **state)
+{
+    static const float sizes[] = {1.0f, 0.2f, 0.02f};
+    (void)state;
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        toy_model *toy = toy_create(&shapes[s], ssi_cpu_best());
+        toy_engine *engine = toy_engine_create(toy, 2, 16, false);
+        const float *gain = toy->model.output_norm;
+        float scaled[128];
+        toy->model.output_norm = scaled;
+        for (uint32_t run = 0; run < 30; run++) {
+            int32_t tokens[32], parents[32];
+            for (uint32_t i = 0; i < 32; i++) {
+                tokens[i] = toy_token(toy, run, i);
+                parents[i] = (int32_t)i - 1;
+            }
+            for (uint32_t i = 0; i < shapes[s].d; i++)
+                scaled[i] = gain[i] * sizes[run % 3];
+            engine->work.cache.length = 0;
+            ssi_step_evaluate(&engine->work, tokens, parents, 32);
+            for (uint32_t row = 0; row < 32; row++) {
+                const float *logits = engine->work.logits + row * engine->work.logit_stride;
+                bool finite;
+                assert_int_equal(engine->work.peaks[row].token,
+                                 ssi_argmax__ref(logits, shapes[s].vocabulary, &finite));
+                assert_true(finite && engine->work.peaks[row].finite);
+            }
+        }
+        toy->model.output_norm = gain;
+        toy_engine_free(engine);
+        toy_free(toy);
+    }
+}
+
 static void naive_norm(const double *x, const float *weight, uint32_t count, double *out)
 {
     double sum = 0;
@@ -354,6 +379,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chunked_prefill_gives_the_bits_of_single_rows),
         cmocka_unit_test(a_tree_row_gives_the_bits_of_its_path),
+        cmocka_unit_test(a_peak_is_what_a_search_finds),
         cmocka_unit_test(logits_are_those_of_a_naive_forward_pass),
         cmocka_unit_test(drafts_change_the_number_of_passes_and_not_one_token),
     };
