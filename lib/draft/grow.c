@@ -30,13 +30,11 @@ static float at_least(float a, float b)
     return a > b ? a : b;
 }
 
-/* A source's opinions join the pool. With weighing, as independent evidence (Dempster's rule): what
- * both name gains, what one alone names is worth what the other leaves open. Two sources that agree
- * are right far oftener than either thinks, and one that is contradicted by a sure one is wrong
- * (on the reference adapter's SQL, streams and n-grams: the nodes' loss falls from 0.87 to 0.73
- * nats). Without, the better opinion stands. */
-static void hear(pool_of_opinions *pool, const ssi_growth_child *opinions, uint32_t count,
-                 bool weigh)
+/* A source's opinions join the pool as independent evidence (Dempster's rule): what both name gains,
+ * what one alone names is worth what the other leaves open. Two sources that agree are right far
+ * oftener than either thinks, and one that is contradicted by a sure one is wrong (on the reference
+ * adapter's SQL, streams and n-grams: the nodes' loss falls from 0.87 to 0.73 nats). */
+static void hear(pool_of_opinions *pool, const ssi_growth_child *opinions, uint32_t count)
 {
     uint32_t before = pool->count;
     float named = 0;
@@ -52,17 +50,15 @@ static void hear(pool_of_opinions *pool, const ssi_growth_child *opinions, uint3
             if (opinions[i].probability > pool->children[at].probability) {
                 pool->children[at].source = opinions[i].source;
                 pool->children[at].rank = opinions[i].rank;
-                if (!weigh)
-                    pool->children[at].probability = opinions[i].probability;
             }
         } else {
             pool->children[at] = opinions[i];
-            if (weigh && before > 0)
+            if (before > 0)
                 pool->children[at].probability = 0;
             pool->count++;
         }
     }
-    if (!weigh || count == 0)
+    if (count == 0)
         return;
     float left = 1.0f - named, total = 0;
     if (before == 0) {
@@ -125,7 +121,7 @@ static void expand(ssi_growth *growth, const ssi_tree *tree, uint32_t node,
             opinions[c] = (ssi_growth_child){candidates[c].token, probability, (uint8_t)kind,
                                              candidates[c].rank};
         }
-        hear(&pool, opinions, count, limits->acceptance != NULL);
+        hear(&pool, opinions, count);
     }
     choose(growth, node, &pool);
 
