@@ -3,13 +3,13 @@
 # Trains the adapters in examples/adapters/ anew, each by the command that made it. The seed, the
 # number of steps and the rows are fixed; on the same machine, with the same BLAS, the bytes are,
 # too. A run that was cut short goes on where it stood when this is called again.
-#     tools/adapters.sh build/specstream MODEL [sql|e2e|mts|assistant|dialogsum]...
+#     tools/adapters.sh build/specstream MODEL [sql|tables|e2e|mts|assistant|dialogsum]...
 # dialogsum is a recipe alone: its data are non-commercial, so it is trained only when named, and
 # into build/adapters/.
 set -eu
 program=$1 model=$2
 shift 2
-[ $# -gt 0 ] || set -- sql e2e mts assistant
+[ $# -gt 0 ] || set -- sql tables e2e mts assistant
 data=${SS_DATA:-../shared/data} # *.jsonl.xz; SOURCES.md there says where they come from
 work=build/adapters
 shipped=examples/adapters
@@ -80,18 +80,23 @@ for name in "$@"; do
         train sql.3 sql -a "$work/sql.2.gguf" --mode shared --steps 300 --shares 0,85,15 \
             --stream-lr 2.5e-3 --teacher 0.5 --seed 3
         train sql.4 sql -a "$work/sql.3.gguf" --mode shared --steps 200 --shares 100,0,0 --seed 4
-        # Questions over several tables beside WikiSQL's over one.
+        tuned sql.5 sql -a "$work/sql.4.gguf" --mode shared --limit 1800 --distill \
+            --distill-tokens 96 --steps 260 --shares 0,85,15 --stream-lr 2.5e-3 --teacher 0.5 \
+            --seed 5
+        ship sql.5 ;;
+    tables) # goes on from sql: questions over several tables beside WikiSQL's over one
+        [ -e "$work/sql.4.gguf" ] || "$0" "$program" "$model" sql
         own_sql 6000 1 | between 9 11 "$work/sql.train.jsonl" | head -n 13200 \
-            >"$work/tables.train.jsonl"
-        train sql.5 tables -a "$work/sql.4.gguf" --mode shared --steps 330 --shares 100,0,0 --seed 6
+            >"$work/several.train.jsonl"
+        train tables.1 several -a "$work/sql.4.gguf" --mode shared --steps 330 --shares 100,0,0 --seed 6
         tail -n +20001 "$work/sql.train.jsonl" | head -n 1200 >"$work/later.jsonl"
         own_sql 1000 2 | between 5 6 "$work/later.jsonl" >"$work/answered.train.jsonl"
         answers="--distill --distill-tokens 96 --teacher 0.5 --dev $work/sql.dev.jsonl"
-        train sql.6 answered -a "$work/sql.5.gguf" $answers --mode shared --steps 340 \
+        train tables.2 answered -a "$work/tables.1.gguf" $answers --mode shared --steps 340 \
             --shares 0,85,15 --stream-lr 2.5e-3 --seed 7
-        train sql.7 answered -a "$work/sql.6.gguf" $answers --mode shared --steps 330 \
+        train tables.3 answered -a "$work/tables.2.gguf" $answers --mode shared --steps 330 \
             --shares 0,90,10 --stream-lr 2e-3 --seed 8
-        ship sql.7 ;;
+        ship tables.3 ;;
     e2e)
         unpack e2e
         train e2e.1 e2e --mode shared --streams 6 --msa-layers 8 --rank 8 --stream-rank 16 \
@@ -130,7 +135,7 @@ for name in "$@"; do
             --limit 800 --distill --distill-tokens 96 --steps 180 --shares 0,85,15 \
             --teacher 0.5 --seed 2 ;;
     *)
-        echo "no recipe for '$name': sql, e2e, mts, assistant, dialogsum" >&2
+        echo "no recipe for '$name': sql, tables, e2e, mts, assistant, dialogsum" >&2
         exit 2 ;;
     esac
 done
