@@ -129,7 +129,6 @@ static void a_tree_row_gives_the_bits_of_its_path(void **state)
         }
 }
 
-/* The naive model, in double where it matters little and float where the definition says so. */
 /* What the head's run notes of a row is what a search finds, however many tokens contend: the
  * smaller the logits, the more of them lie close to the largest. */
 static void a_peak_is_what_a_search_finds(void **state)
@@ -166,6 +165,7 @@ static void a_peak_is_what_a_search_finds(void **state)
     }
 }
 
+/* The naive model, in double where it matters little and float where the definition says so. */
 static void naive_norm(const double *x, const float *weight, uint32_t count, double *out)
 {
     double sum = 0;

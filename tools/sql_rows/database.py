@@ -95,9 +95,7 @@ class Database:
         for name in pick.sample(names, pick.choice([0, 0, 1])):
             gone = self.entities[name]
             rest = [entity for entity in self.entities.values() if entity is not gone]
-            if any(
-                entity.parents for entity in rest if any(p is not gone for p, _ in entity.parents)
-            ):
+            if any(p is not gone for entity in rest for p, _ in entity.parents):
                 self.entities = {entity.one: entity for entity in rest}
                 for entity in rest:
                     entity.parents = [(p, verb) for p, verb in entity.parents if p is not gone]
@@ -117,7 +115,7 @@ class Database:
                 return "".join(part.capitalize() for part in parts)
             return "_".join(part.capitalize() for part in parts)
 
-        self.key_style, self.column_spelled = key_style, lambda words: spelled(words, column_style)
+        self.column_spelled = lambda words: spelled(words, column_style)
         for entity in self.entities.values():
             entity.table = spelled(entity.many if plural else entity.one, table_style)
             entity.key = spelled("id" if key_style == "id" else entity.one + " id", column_style)
