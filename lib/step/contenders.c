@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "step/rows.h"
+#include "step/strip.h"
 
 #define MARGIN 0.5f  /* of logits: four times the largest deviation the head was seen to make */
-#define STRIP 16u    /* logits looked at together: a loop of fixed length becomes vectors */
 #define CONTENDERS SSI_GROUP /* most, so that they make one group of a float matrix */
 
 typedef struct contender {
@@ -18,22 +18,12 @@ typedef struct contender {
     uint32_t token;
 } contender;
 
-static bool strip_reaches(const float *logits, float least)
-{
-    int any = 0;
-    for (uint32_t i = 0; i < STRIP; i++)
-        any |= logits[i] >= least;
-    return any != 0;
-}
-
 /* The tokens within the margin, the largest first; of equals the lower id. */
 static uint32_t find(const float *logits, uint32_t count, float least, contender *list)
 {
     uint32_t found = 0;
-    for (uint32_t strip = 0; strip < count; strip += STRIP) {
-        uint32_t end = count - strip < STRIP ? count : strip + STRIP;
-        if (end == strip + STRIP && !strip_reaches(logits + strip, least))
-            continue;
+    for (uint32_t strip = 0; strip < count; strip += SSI_STRIP) {
+        uint32_t end = ssi_strip_end(logits, strip, count, least);
         for (uint32_t token = strip; token < end; token++) {
             if (!(logits[token] >= least))
                 continue;

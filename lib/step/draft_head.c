@@ -5,13 +5,13 @@
  * are ranked with the noise the sampler will draw with (method 6.12). */
 #include "step/cut.h"
 #include "step/rows.h"
+#include "step/strip.h"
 
 #include <math.h>
 #include <string.h>
 
 /* Candidates that noise may reorder: what lies below has too little mass to be drawn often. */
 #define RANKED 48u
-#define STRIP 32u
 
 typedef struct ranked {
     float logit;
@@ -75,25 +75,14 @@ static const float *condition(ssi_workspace *work, uint32_t stream, int32_t pare
     return streams->conditioned;
 }
 
-/* Whether any of a strip is above `least`: a loop of fixed length becomes vectors. */
-static bool strip_exceeds(const float *logits, float least)
-{
-    int any = 0;
-    for (uint32_t i = 0; i < STRIP; i++)
-        any |= logits[i] > least;
-    return any != 0;
-}
-
 /* The `most` largest logits, best first; of equals the lower index. Most strips hold none, the
  * sooner as the likeliest tokens come first in a draft vocabulary. */
 static uint32_t find_best(const float *logits, uint32_t count, uint32_t most, ranked *best)
 {
     uint32_t found = 0;
     float least = -INFINITY; /* once `most` are found: the last one's */
-    for (uint32_t strip = 0; strip < count; strip += STRIP) {
-        uint32_t end = count - strip < STRIP ? count : strip + STRIP;
-        if (found == most && end == strip + STRIP && !strip_exceeds(logits + strip, least))
-            continue;
+    for (uint32_t strip = 0; strip < count; strip += SSI_STRIP) {
+        uint32_t end = ssi_strip_end(logits, strip, count, least);
         for (uint32_t i = strip; i < end; i++) {
             if (found == most && !(logits[i] > least))
                 continue;

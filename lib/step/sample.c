@@ -9,14 +9,12 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "step/strip.h"
 
 /* exp(-x) falls below 2^-31 near x = 21.5: a candidate further down has weight 0. */
 #define SCORE_FLOOR (-21.5f)
 /* The largest noise: u = 1 - 2^-24 gives 24 log 2 = 16.64; rounded up. */
 #define NOISE_MAX 16.7f
-/* Scores looked at together: most strips hold nothing of interest, and a loop of fixed length is
- * one that compilers turn into vectors. */
-#define STRIP 16u
 
 void ssi_sampler_layout(ssi_sampler *sampler, uint32_t vocabulary_size, ssi_arena *arena)
 {
@@ -148,31 +146,15 @@ static float least_logit(const scores *from, float floor)
     return from->largest + below - 1e-5f * (fabsf(from->largest) + fabsf(below));
 }
 
-static bool strip_reaches(const float *logits, float least)
-{
-    int any = 0;
-    for (uint32_t i = 0; i < STRIP; i++)
-        any |= logits[i] >= least;
-    return any != 0;
-}
-
-/* Where the strip at `token` ends, if it may hold a logit of at least `least`; else `token`. */
-static uint32_t strip_end(const scores *from, uint32_t token, float least)
-{
-    uint32_t rest = from->sampler->vocabulary_size - token;
-    if (rest < STRIP)
-        return token + rest;
-    return strip_reaches(from->logits + token, least) ? token + STRIP : token;
-}
-
 /* All tokens whose score is at least `floor`; their weights too. */
 static uint32_t gather(const scores *from, float floor)
 {
     const ssi_sampler *sampler = from->sampler;
+    const uint32_t size = sampler->vocabulary_size;
     const float least = least_logit(from, floor);
     uint32_t count = 0;
-    for (uint32_t strip = 0; strip < sampler->vocabulary_size; strip += STRIP) {
-        uint32_t end = strip_end(from, strip, least);
+    for (uint32_t strip = 0; strip < size; strip += SSI_STRIP) {
+        uint32_t end = ssi_strip_end(from->logits, strip, size, least);
         for (uint32_t token = strip; token < end; token++) {
             float score = score_of(from, token);
             if (score >= floor) {
@@ -270,9 +252,10 @@ static void offer(draw *state, float score, uint32_t token)
 static void offer_all(draw *state, float floor)
 {
     const scores *from = state->from;
-    for (uint32_t strip = 0; strip < from->sampler->vocabulary_size; strip += STRIP) {
+    const uint32_t size = from->sampler->vocabulary_size;
+    for (uint32_t strip = 0; strip < size; strip += SSI_STRIP) {
         float reach = state->best - NOISE_MAX > floor ? state->best - NOISE_MAX : floor;
-        uint32_t end = strip_end(from, strip, least_logit(from, reach));
+        uint32_t end = ssi_strip_end(from->logits, strip, size, least_logit(from, reach));
         for (uint32_t token = strip; token < end; token++) {
             float score = score_of(from, token);
             if (score >= floor)
