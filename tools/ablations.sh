@@ -10,7 +10,7 @@ program=$1 model=$2 steps=${3:-50}
 work=build/adapters out=build/ablations
 rows=$work/sql.train.jsonl dev=$work/sql.dev.jsonl
 mkdir -p "$out"
-"$program" adapter export-lora "$work/sql.4.gguf" -o "$out/tuned.gguf"
+"$program" adapter export-lora "$work/sql.2.gguf" -o "$out/tuned.gguf"
 
 # NAME OPTION..: trains, and prints tokens a step on dev.
 trained() {

@@ -3,13 +3,13 @@
 # Trains the adapters in examples/adapters/ anew, each by the command that made it. The seed, the
 # number of steps and the rows are fixed; on the same machine, with the same BLAS, the bytes are,
 # too. A run that was cut short goes on where it stood when this is called again.
-#     tools/adapters.sh build/specstream MODEL [sql|tables|e2e|mts|assistant|dialogsum]...
+#     tools/adapters.sh build/specstream MODEL [sql|e2e|mts|assistant|dialogsum]...
 # dialogsum is a recipe alone: its data are non-commercial, so it is trained only when named, and
 # into build/adapters/.
 set -eu
 program=$1 model=$2
 shift 2
-[ $# -gt 0 ] || set -- sql tables e2e mts assistant
+[ $# -gt 0 ] || set -- sql e2e mts assistant
 data=${SS_DATA:-../shared/data} # *.jsonl.xz; SOURCES.md there says where they come from
 work=build/adapters
 shipped=examples/adapters
@@ -72,31 +72,21 @@ distinct() { awk -F'"prompt": ' '{split($2, part, ", \"completion\"")} !seen[par
 # not what the data says.
 for name in "$@"; do
     case $name in
-    sql)
+    sql) # WikiSQL first, then questions over several tables beside it
         unpack sql
-        tuned sql.1 sql --mode shared --streams 6 --msa-layers 8 --rank 8 --stream-rank 16 \
-            --root 32 --parent 64 --teacher 0.5 --steps 700 --shares 31,65,4 --seed 1
-        train sql.2 sql -a "$work/sql.1.gguf" --mode shared --steps 240 --shares 0,0,100 --seed 2
-        train sql.3 sql -a "$work/sql.2.gguf" --mode shared --steps 300 --shares 0,85,15 \
-            --stream-lr 2.5e-3 --teacher 0.5 --seed 3
-        train sql.4 sql -a "$work/sql.3.gguf" --mode shared --steps 200 --shares 100,0,0 --seed 4
-        tuned sql.5 sql -a "$work/sql.4.gguf" --mode shared --limit 1800 --distill \
-            --distill-tokens 96 --steps 260 --shares 0,85,15 --stream-lr 2.5e-3 --teacher 0.5 \
-            --seed 5
-        ship sql.5 ;;
-    tables) # goes on from sql: questions over several tables beside WikiSQL's over one
-        [ -e "$work/sql.4.gguf" ] || "$0" "$program" "$model" sql
+        tuning="--mode shared --shares 100,0,0"
+        train sql.1 sql $tuning --stream-rank 16 --steps 217 --seed 1
+        train sql.2 sql -a "$work/sql.1.gguf" $tuning --steps 200 --seed 4
         own_sql 6000 1 | between 9 11 "$work/sql.train.jsonl" | head -n 13200 \
             >"$work/several.train.jsonl"
-        train tables.1 several -a "$work/sql.4.gguf" --mode shared --steps 330 --shares 100,0,0 --seed 6
+        train sql.3 several -a "$work/sql.2.gguf" $tuning --steps 330 --seed 6
+        "$program" adapter export-lora "$work/sql.3.gguf" -o "$work/sql.lora.gguf"
         tail -n +20001 "$work/sql.train.jsonl" | head -n 1200 >"$work/later.jsonl"
         own_sql 1000 2 | between 5 6 "$work/later.jsonl" >"$work/answered.train.jsonl"
-        answers="--distill --distill-tokens 96 --teacher 0.5 --dev $work/sql.dev.jsonl"
-        train tables.2 answered -a "$work/tables.1.gguf" $answers --mode shared --steps 340 \
-            --shares 0,85,15 --stream-lr 2.5e-3 --seed 7
-        train tables.3 answered -a "$work/tables.2.gguf" $answers --mode shared --steps 330 \
-            --shares 0,90,10 --stream-lr 2e-3 --seed 8
-        ship tables.3 ;;
+        train sql.4 answered -a "$work/sql.lora.gguf" --dev "$work/sql.dev.jsonl" --mode shared \
+            --streams 6 --msa-layers 15 --root 32 --parent 64 --distill --distill-tokens 96 \
+            --steps 600 --shares 0,92,8 --stream-lr 2.5e-3 --teacher 0.5 --seed 9
+        ship sql.4 ;;
     e2e)
         unpack e2e
         train e2e.1 e2e --mode shared --streams 6 --msa-layers 8 --rank 8 --stream-rank 16 \
@@ -135,7 +125,7 @@ for name in "$@"; do
             --limit 800 --distill --distill-tokens 96 --steps 180 --shares 0,85,15 \
             --teacher 0.5 --seed 2 ;;
     *)
-        echo "no recipe for '$name': sql, tables, e2e, mts, assistant, dialogsum" >&2
+        echo "no recipe for '$name': sql, e2e, mts, assistant, dialogsum" >&2
         exit 2 ;;
     esac
 done
