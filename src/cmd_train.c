@@ -2,11 +2,9 @@
 /* train: from a model and rows of prompts and completions to an adapter. */
 #include "commands.h"
 #include "report.h"
-#include "train_run.h"
+#include "train_course.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Rows of the option table, over a variable `of` of type train_job. */
 #define FILE_OPTIONS                                                                           \
@@ -27,12 +25,13 @@
     {OPTION_GROUP, 0, 0, "rows", 0, 0, 0, 0},                                                  \
     {OPTION_FLAG, "--raw", 0, "text as it stands, without the model's chat template",          \
      &of->raw, 0, 0, 0},                                                                       \
-    {OPTION_COUNT, "--limit", "ROWS", "the first ROWS rows only", &of->limit, 1, 4294967295.0, \
-     0},                                                                                       \
+    {OPTION_COUNT, "--limit", "ROWS",                                                          \
+     "the first ROWS rows only; shared with --distill: to answer", &of->limit, 1,              \
+     4294967295.0, 0},                                                                         \
     {OPTION_COUNT, "--row-tokens", "N", "longer rows are left out", &params->row_tokens_max, 4,\
      1048576, 0},                                                                              \
-    {OPTION_FLAG, "--distill", 0, "the model writes the completions itself, first",            \
-     &of->distill, 0, 0, 0},                                                                   \
+    {OPTION_FLAG, "--distill", 0,                                                              \
+     "the model, tuned first if shared, writes the completions itself", &of->distill, 0, 0, 0},\
     {OPTION_COUNT, "--distill-tokens", "N", "most tokens of one that it writes",               \
      &of->distill_tokens, 2, 1048576, 0},                                                      \
     {OPTION_TEXT, "--distilled", "FILE", "where they are kept [beside the rows]",              \
@@ -110,7 +109,8 @@ static int read_arguments(train_job *of, int count, char **arguments)
         .usage = "-m MODEL -d ROWS.jsonl -o ADAPTER [OPTION...]",
         .notes = "Beside ADAPTER stand ADAPTER.checkpoint and ADAPTER.log.jsonl (see: specstream "
                  "plot).\nThe log's last line holds \"positions\", \"positions_per_hour\", "
-                 "\"seconds\",\n\"dev_tokens_per_step\".",
+                 "\"seconds\",\n\"dev_tokens_per_step\". With --mode shared --distill the tuning "
+                 "is a training of its own,\nand ADAPTER.tuned its result.",
         .options = options,
         .option_count = sizeof options / sizeof *options,
     };
@@ -132,20 +132,6 @@ static int read_arguments(train_job *of, int count, char **arguments)
     return GO_ON;
 }
 
-/* Hours of work end in this folder: whether it can take them is better known before. */
-static int check_folder(train_job *of)
-{
-    const char *slash = strrchr(of->out, '/');
-    if (slash != NULL)
-        buffer_append(&of->folder, of->out, (size_t)(slash - of->out) + 1);
-    else
-        buffer_text(&of->folder, ".");
-    buffer_append(&of->folder, "", 1);
-    return access(of->folder.bytes, W_OK) == 0
-               ? GO_ON
-               : report("%s: %s: %s", of->out, of->folder.bytes, strerror(errno));
-}
-
 int cmd_train(int count, char **arguments)
 {
     train_job of = {
@@ -157,12 +143,5 @@ int cmd_train(int count, char **arguments)
     };
     ss_train_params_init(&of.params, sizeof of.params);
     int status = read_arguments(&of, count, arguments);
-    if (status == GO_ON)
-        status = check_folder(&of);
-    if (status == GO_ON)
-        status = train_job_prepare(&of);
-    if (status == GO_ON)
-        status = train_run(&of);
-    train_job_free(&of);
-    return status;
+    return status == GO_ON ? train_course(&of) : status;
 }

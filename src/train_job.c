@@ -3,9 +3,11 @@
 #include "report.h"
 #include "train_distill.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MOST_STEPS 100000000.0
 
@@ -49,8 +51,29 @@ static void split(double total, const double shares[SS_STAGE_COUNT],
     steps[longest] = total - others < 1 ? 1 : (uint32_t)(total - others);
 }
 
-static int take_parts(train_job *of)
+/* The adapter to go on from brings its own shape. */
+static int take_shape(train_job *of)
 {
+    ss_adapter_file_info info = {.struct_size = sizeof info};
+    ss_error error;
+    ss_error_init(&error, sizeof error);
+    of->stream_count = of->params.stream_count;
+    if (of->params.start == NULL)
+        return GO_ON;
+    if (ss_adapter_read_file_info(of->params.start, &info, &error) != SS_OK)
+        return report_error(of->params.start, &error);
+    if (info.stream_count > 0 && info.stream_count <= MOST_STREAMS) {
+        of->stream_count = info.stream_count;
+        of->params.prune_rank = info.prune_rank;
+    }
+    return GO_ON;
+}
+
+int train_job_take_parts(train_job *of)
+{
+    int status = take_shape(of);
+    if (status != GO_ON)
+        return status;
     memcpy(of->parts, usual_shares[of->params.mode], sizeof of->parts);
     if (of->params.prune_rank == 0)
         of->parts[SS_STAGE_PRUNE] = 0;
@@ -73,29 +96,11 @@ static int plan_steps(train_job *of)
     } else if (of->steps > 0) {
         total = of->steps;
     } else if (of->minutes <= 0) {
-        of->minutes = 60;
+        of->minutes = TRAIN_MINUTES;
     }
     if (total > MOST_STEPS)
         return report("%.0f steps are too many", total);
     split(total, parts, of->params.steps);
-    return GO_ON;
-}
-
-/* The adapter to go on from brings its own shape. */
-static int take_shape(train_job *of)
-{
-    ss_adapter_file_info info = {.struct_size = sizeof info};
-    ss_error error;
-    ss_error_init(&error, sizeof error);
-    of->stream_count = of->params.stream_count;
-    if (of->params.start == NULL)
-        return GO_ON;
-    if (ss_adapter_read_file_info(of->params.start, &info, &error) != SS_OK)
-        return report_error(of->params.start, &error);
-    if (info.stream_count > 0 && info.stream_count <= MOST_STREAMS) {
-        of->stream_count = info.stream_count;
-        of->params.prune_rank = info.prune_rank;
-    }
     return GO_ON;
 }
 
@@ -151,11 +156,25 @@ static int encode_rows(train_job *of)
     return status;
 }
 
+/* Hours of work end in this folder: whether it can take them is better known before. */
+static int check_folder(train_job *of)
+{
+    const char *slash = strrchr(of->out, '/');
+    if (slash != NULL)
+        buffer_append(&of->folder, of->out, (size_t)(slash - of->out) + 1);
+    else
+        buffer_text(&of->folder, ".");
+    buffer_append(&of->folder, "", 1);
+    return access(of->folder.bytes, W_OK) == 0
+               ? GO_ON
+               : report("%s: %s: %s", of->out, of->folder.bytes, strerror(errno));
+}
+
 int train_job_prepare(train_job *of)
 {
-    int status = take_shape(of);
+    int status = check_folder(of);
     if (status == GO_ON)
-        status = take_parts(of);
+        status = train_job_take_parts(of);
     if (status == GO_ON)
         status = read_rows(of);
     if (status == GO_ON)

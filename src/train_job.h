@@ -8,6 +8,8 @@
 #include "train_dev.h"
 #include "train_rows.h"
 
+#define TRAIN_MINUTES 60 /* unless said otherwise */
+
 typedef struct train_job {
     settings settings;            /* model, threads, kernels */
     const char *data, *dev, *out; /* files */
@@ -16,18 +18,22 @@ typedef struct train_job {
     ss_train_params params;
     float rate, stream_rate, epochs, minutes; /* 0: not given */
     float keep;                               /* gigabytes of disk for states */
-    buffer folder;                            /* of `out`, ending in 0 */
     uint32_t steps, limit, eval_every, dev_prompts,
         distill_tokens; /* 0: not given, but the last */
     bool raw, distill, resume, json, value_rotation;
-    /* train_job_prepare fills in the rest. */
+    /* What is below is filled in. */
     ss_model *model;
     train_rows rows, dev_rows;
     train_blas sgemm;
     train_dev measure;
     double parts[SS_STAGE_COUNT]; /* of the training, by stage */
     uint32_t stream_count;
+    buffer folder; /* of `out`, ending in 0 */
 } train_job;
+
+/* The shape of the adapter to start from, then `parts`, from --shares or the mode. GO_ON, or an exit
+ * status after saying why. */
+int train_job_take_parts(train_job *of);
 
 /* Reads files, loads the model, lets it answer where that was asked for, and settles how many
  * steps each stage has. GO_ON, or an exit status after saying why. */

@@ -428,6 +428,72 @@ static void a_model_answers_for_itself_and_goes_on_where_it_stood(void **state)
     free(rows);
 }
 
+/* The answers are the tuned model's: its main half is named in their file, and it is the adapter's. */
+static void a_shared_model_is_tuned_on_the_data_before_it_answers(void **state)
+{
+    (void)state;
+    char *rows = good_rows(), *out = fresh("train-course.gguf");
+    char *tuned = fresh("train-course.gguf.tuned");
+    char *answers = file_name("train-course-answers.jsonl");
+    size_t bytes;
+    unlink(answers);
+#define COURSE                                                                                 \
+    TRAIN, SHAPE, "--mode", "shared", "--distill", "--distilled", answers,                     \
+        "--distill-tokens", "12", "--limit", "6", "--steps", "8", "--shares", "50,40,10",      \
+        "-d", rows, "-o", out
+    cli_result result = cli_run(COURSE);
+    if (result.status != 0)
+        fail_msg("%s", result.error);
+    cli_free(&result);
+    char *text = read_file(answers, &bytes);
+    assert_null(strstr(text, "\"tuned_by\":\"\""));
+    free(text);
+
+    char *log = beside(tuned, ".log.jsonl");
+    text = read_file(log, &bytes);
+    assert_non_null(strstr(text, "\"stage\":\"main\",\"step\":4,\"stage_steps\":4"));
+    assert_null(strstr(text, "\"stage\":\"streams\""));
+    assert_non_null(strstr(text, "\"rows\":24"));
+    free(text);
+    free(log);
+    log = beside(out, ".log.jsonl");
+    text = read_file(log, &bytes);
+    assert_null(strstr(text, "\"stage\":\"main\""));
+    assert_non_null(strstr(text, "\"stage\":\"streams\",\"step\":3,\"stage_steps\":3"));
+    assert_non_null(strstr(text, "\"rows\":6"));
+    free(text);
+    free(log);
+
+    char *halves[2] = {file_name("train-course-1.gguf"), file_name("train-course-2.gguf")};
+    const char *adapters[2] = {tuned, out};
+    for (int i = 0; i < 2; i++) {
+        result = cli_run("adapter", "export-lora", adapters[i], "-o", halves[i]);
+        assert_int_equal(result.status, 0);
+        cli_free(&result);
+    }
+    same_bytes(halves[0], halves[1]);
+
+    char *kept = read_file(out, &bytes), *before = beside(out, ".before");
+    FILE *copy = fopen(before, "wb");
+    assert_non_null(copy);
+    assert_int_equal(fwrite(kept, 1, bytes, copy), bytes);
+    fclose(copy);
+    free(kept);
+    unlink(out);
+    unlink(tuned);
+    result = cli_run(COURSE, "--resume");
+    assert_int_equal(result.status, 0);
+    cli_free(&result);
+    same_bytes(out, before);
+    free(before);
+    free(halves[0]);
+    free(halves[1]);
+    free(answers);
+    free(tuned);
+    free(out);
+    free(rows);
+}
+
 /* Passes one element of XML with all that is in it; NULL: not well-formed. */
 static const char *xml_pass(const char *at)
 {
@@ -492,6 +558,7 @@ int main(void)
         cmocka_unit_test(a_run_cut_short_ends_as_an_unbroken_one),
         cmocka_unit_test(a_full_disk_leaves_the_checkpoint_before),
         cmocka_unit_test(a_model_answers_for_itself_and_goes_on_where_it_stood),
+        cmocka_unit_test(a_shared_model_is_tuned_on_the_data_before_it_answers),
         cmocka_unit_test(a_picture_is_well_formed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "train_course.h"
+#include "report.h"
+#include "train_run.h"
+
+#include <string.h>
+
+static int run(train_job *of)
+{
+    int status = train_job_prepare(of);
+    if (status == GO_ON)
+        status = train_run(of);
+    train_job_free(of);
+    return status;
+}
+
+/* Steps, epochs or minutes, to both by their shares. */
+static void split_budget(const train_job *of, train_job *tuning, train_job *drafting)
+{
+    const double *parts = of->parts, main = parts[SS_STAGE_MAIN];
+    const double share = main / (main + parts[SS_STAGE_STREAMS] + parts[SS_STAGE_PRUNE]);
+    const bool said = of->steps > 0 || of->epochs > 0 || of->minutes > 0;
+    const double minutes = said ? (double)of->minutes : TRAIN_MINUTES;
+    if (of->steps > 0) {
+        tuning->steps = (uint32_t)((double)of->steps * share + 0.5);
+        tuning->steps += tuning->steps == 0;
+        drafting->steps = of->steps > tuning->steps ? of->steps - tuning->steps : 1;
+    }
+    if (parts[SS_STAGE_STREAMS] > 0)
+        tuning->epochs = (float)((double)of->epochs * main / parts[SS_STAGE_STREAMS]);
+    tuning->minutes = (float)(minutes * share);
+    drafting->minutes = (float)(minutes - minutes * share);
+}
+
+/* The model is tuned on the data's completions, then writes its own, and the streams learn from
+ * those: they will have to guess what it says, not what the data says. */
+static int tune_and_distill(const train_job *of)
+{
+    train_job tuning = *of, drafting = *of;
+    buffer tuned = {0}, shares = {0};
+    if (strcmp(of->data, "-") == 0)
+        return usage_error("train", "standard input can't be read twice, for tuning and for "
+                                    "answers");
+    split_budget(of, &tuning, &drafting);
+    buffer_format(&tuned, "%s.tuned", of->out);
+    buffer_append(&tuned, "", 1);
+    buffer_format(&shares, "0,%g,%g", of->parts[SS_STAGE_STREAMS], of->parts[SS_STAGE_PRUNE]);
+    buffer_append(&shares, "", 1);
+    tuning.out = drafting.params.start = tuned.bytes;
+    tuning.shares = "1,0,0";
+    tuning.dev = NULL;
+    tuning.distill = false;
+    tuning.limit = 0;
+    drafting.shares = shares.bytes;
+    int status = run(&tuning);
+    if (status == EXIT_DONE)
+        status = run(&drafting);
+    buffer_free(&tuned);
+    buffer_free(&shares);
+    return status;
+}
+
+int train_course(const train_job *of)
+{
+    train_job all = *of;
+    int status = train_job_take_parts(&all);
+    if (status != GO_ON)
+        return status;
+    const double *parts = all.parts;
+    const bool drafts = parts[SS_STAGE_STREAMS] + parts[SS_STAGE_PRUNE] > 0;
+    if (all.distill && all.params.mode == SS_TRAIN_SHARED && parts[SS_STAGE_MAIN] > 0 && drafts)
+        return tune_and_distill(&all);
+    return run(&all);
+}
