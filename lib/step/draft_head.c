@@ -90,7 +90,8 @@ static uint32_t find_best(const float *logits, uint32_t count, uint32_t most, ra
             for (; at > 0 && logits[i] > best[at - 1].logit; at--)
                 best[at] = best[at - 1];
             best[at] = (ranked){logits[i], i};
-            least = best[found - 1].logit;
+            if (found == most)
+                least = best[most - 1].logit;
         }
     }
     return found;
