@@ -37,26 +37,23 @@ static void split_budget(const train_job *of, train_job *tuning, train_job *draf
 static int tune_and_distill(const train_job *of)
 {
     train_job tuning = *of, drafting = *of;
-    buffer tuned = {0}, shares = {0};
+    buffer tuned = {0};
     if (strcmp(of->data, "-") == 0)
         return usage_error("train", "standard input can't be read twice, for tuning and for "
                                     "answers");
     split_budget(of, &tuning, &drafting);
     buffer_format(&tuned, "%s.tuned", of->out);
     buffer_append(&tuned, "", 1);
-    buffer_format(&shares, "0,%g,%g", of->parts[SS_STAGE_STREAMS], of->parts[SS_STAGE_PRUNE]);
-    buffer_append(&shares, "", 1);
     tuning.out = drafting.params.start = tuned.bytes;
-    tuning.shares = "1,0,0";
+    tuning.parts[SS_STAGE_STREAMS] = tuning.parts[SS_STAGE_PRUNE] = 0;
     tuning.dev = NULL;
     tuning.distill = false;
     tuning.limit = 0;
-    drafting.shares = shares.bytes;
+    drafting.parts[SS_STAGE_MAIN] = 0;
     int status = run(&tuning);
     if (status == EXIT_DONE)
         status = run(&drafting);
     buffer_free(&tuned);
-    buffer_free(&shares);
     return status;
 }
 

@@ -174,8 +174,6 @@ int train_job_prepare(train_job *of)
 {
     int status = check_folder(of);
     if (status == GO_ON)
-        status = train_job_take_parts(of);
-    if (status == GO_ON)
         status = read_rows(of);
     if (status == GO_ON)
         status = train_blas_open(of->blas, of->settings.threads, &of->sgemm);

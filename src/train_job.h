@@ -35,7 +35,7 @@ typedef struct train_job {
  * status after saying why. */
 int train_job_take_parts(train_job *of);
 
-/* Reads files, loads the model, lets it answer where that was asked for, and settles how many
+/* After that: reads files, loads the model, lets it answer where that was asked for, and settles how many
  * steps each stage has. GO_ON, or an exit status after saying why. */
 int train_job_prepare(train_job *of);
 
