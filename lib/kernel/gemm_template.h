@@ -53,21 +53,22 @@ group_quantised(const ssi_matrix *weight, ssi_type type, uint32_t group,
         minima += first * SSI_GROUP;
     for (uint32_t block = 0; block < weight->block_count; block++) {
         int32_t dot[SSI_GROUP];
-        const int8_t *quants = x->quants + (row_first + block) * SSI_BLOCK;
+        const ssi_activation_block *in = &x->blocks[row_first + block];
         /* Q4_0 is stored with 8 added, Q8_0 with 128: both come off by way of the sum. */
-        int32_t sum8 = x->sums8[row_first + block];
-        int32_t offset = type == SSI_TYPE_Q4_0 ? sum8 : type == SSI_TYPE_Q8_0 ? 16 * sum8 : 0;
+        int32_t offset = type == SSI_TYPE_Q4_0   ? in->sum8
+                         : type == SSI_TYPE_Q8_0 ? 16 * in->sum8
+                                                 : 0;
         if (type == SSI_TYPE_Q8_0)
-            dot_bytes(packed + block * block_bytes, quants, dot);
+            dot_bytes(packed + block * block_bytes, in->quants, dot);
         else
-            dot_nibbles(packed + block * block_bytes, quants, dot);
+            dot_nibbles(packed + block * block_bytes, in->quants, dot);
         for (uint32_t lane = 0; lane < SSI_GROUP; lane++) {
             float d = ssi_float_from_f16(scales[block * SSI_GROUP + lane]);
-            acc[lane] = fmaf((float)(dot[lane] + offset), d * x->scales[row_first + block],
+            acc[lane] = fmaf((float)(dot[lane] + offset), d * in->scale,
                              acc[lane]);
             if (type == SSI_TYPE_Q4_1)
                 acc[lane] = fmaf(ssi_float_from_f16(minima[block * SSI_GROUP + lane]),
-                                 x->scaled_sums[row_first + block], acc[lane]);
+                                 in->scaled_sum, acc[lane]);
         }
     }
     memcpy(y, acc, sizeof acc);

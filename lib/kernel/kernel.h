@@ -13,19 +13,25 @@
 #include "base/cpu.h"
 #include "quant/quant.h"
 
-/* Rows of activations, as gemm reads them: the floats for float weights, the 8-bit form for
- * quantised ones. For row r, block b (32 columns):
+/* 32 activations in 8 bits:
  *     largest = max |x|;  scale = largest / 127;  q = x * (127 / largest) rounded to nearest even
  * q in ±127, scale 0 and q 0 for a block of zeros; a block with a value that is not finite gets
- * q = 0 and scale = NaN, so that the damage shows in the logits. */
+ * q = 0 and scale = NaN, so that the damage shows in the logits. All that a gemm reads of a block
+ * lies together, at one distance from row to row: it then needs one pointer a row. */
+typedef struct ssi_activation_block {
+    int8_t quants[SSI_BLOCK];
+    float scale;
+    float scaled_sum; /* scale * (float)(sum of the quants) */
+    int32_t sum8;     /* -8 * sum of the quants */
+} ssi_activation_block;
+
+/* Rows of activations, as gemm reads them: the floats for float weights, the blocks for quantised
+ * ones. */
 typedef struct ssi_activation {
     uint32_t columns, block_count; /* block_count = ceil(columns / 32); the tail is zeros */
     size_t value_stride;           /* floats between rows of `values`; a multiple of 16 */
     float *values;                 /* [row][value_stride], 64-byte aligned */
-    int8_t *quants;                /* [row][block][32], 64-byte aligned */
-    float *scales;                 /* [row][block] */
-    int32_t *sums8;                /* [row][block]: -8 * sum of the block's quants */
-    float *scaled_sums;            /* [row][block]: scale * (float)(sum of quants) */
+    ssi_activation_block *blocks;  /* [row][block_count] */
 } ssi_activation;
 
 /* y[row][16 * group + lane] for group in [group_begin, group_end), row in [0, row_count).
@@ -128,7 +134,7 @@ typedef struct ssi_kernels {
     ssi_gemm_function *gemm[SSI_TYPE_COUNT];
     ssi_lora_add_function *lora_add;
 
-    /* Fills quants, scales, sums8, scaled_sums of rows [row_begin, row_end) from values. */
+    /* Fills the blocks of rows [row_begin, row_end) from values. */
     void (*quantize)(ssi_activation *x, uint32_t row_begin, uint32_t row_end);
 
     /* out[i] = x[i] * (1 / sqrtf(mean of squares + epsilon)) * weight[i]; the sum of squares in 16

@@ -29,12 +29,11 @@ void ssi_quantize__ref(ssi_activation *x, uint32_t row_begin, uint32_t row_end)
     for (uint32_t row = row_begin; row < row_end; row++)
         for (uint32_t block = 0; block < x->block_count; block++) {
             uint32_t left = x->columns - block * SSI_BLOCK;
-            size_t at = (size_t)row * x->block_count + block;
+            ssi_activation_block *to = &x->blocks[(size_t)row * x->block_count + block];
             int32_t sum =
                 quantize_block(x->values + row * x->value_stride + (size_t)block * SSI_BLOCK,
-                               left < SSI_BLOCK ? left : SSI_BLOCK, x->quants + at * SSI_BLOCK,
-                               &x->scales[at]);
-            x->sums8[at] = -8 * sum;
-            x->scaled_sums[at] = x->scales[at] * (float)sum;
+                               left < SSI_BLOCK ? left : SSI_BLOCK, to->quants, &to->scale);
+            to->sum8 = -8 * sum;
+            to->scaled_sum = to->scale * (float)sum;
         }
 }

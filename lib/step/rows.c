@@ -91,10 +91,7 @@ void ssi_row_quantize_columns(const ssi_kernels *kernels, const ssi_activation *
         .block_count = (columns + SSI_BLOCK - 1) / SSI_BLOCK,
         .value_stride = x->value_stride,
         .values = x->values + row * x->value_stride + column_begin,
-        .quants = x->quants + block * SSI_BLOCK,
-        .scales = x->scales + block,
-        .sums8 = x->sums8 + block,
-        .scaled_sums = x->scaled_sums + block,
+        .blocks = x->blocks + block,
     };
     kernels->quantize(&part, 0, 1);
 }
@@ -103,13 +100,9 @@ void ssi_rows_multiply(const ssi_kernels *kernels, const ssi_linear *linear,
                        uint32_t group_begin, uint32_t group_end, const ssi_activation *x,
                        uint32_t row_begin, uint32_t row_end, float *y, size_t y_stride)
 {
-    size_t block = (size_t)row_begin * x->block_count;
     ssi_activation rows = *x;
     rows.values += row_begin * x->value_stride;
-    rows.quants += block * SSI_BLOCK;
-    rows.scales += block;
-    rows.sums8 += block;
-    rows.scaled_sums += block;
+    rows.blocks += (size_t)row_begin * x->block_count;
     float *first = y + row_begin * y_stride;
     kernels->gemm[linear->weight.type](&linear->weight, group_begin, group_end, &rows,
                                        row_end - row_begin, first, y_stride);

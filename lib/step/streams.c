@@ -26,10 +26,7 @@ static void layout_row(ssi_activation *x, uint32_t columns, ssi_arena *arena)
     x->block_count = (columns + SSI_BLOCK - 1) / SSI_BLOCK;
     x->value_stride = (size_t)x->block_count * SSI_BLOCK;
     x->values = take_floats(arena, 1, x->value_stride);
-    x->quants = ssi_arena_take(arena, x->value_stride, 1);
-    x->scales = take_floats(arena, 1, x->block_count);
-    x->sums8 = ssi_arena_take(arena, x->block_count, sizeof *x->sums8);
-    x->scaled_sums = take_floats(arena, 1, x->block_count);
+    x->blocks = ssi_arena_take(arena, x->block_count, sizeof *x->blocks);
 }
 
 static void clear_row(ssi_activation *x)

@@ -23,10 +23,7 @@ static void layout_activation(ssi_activation *x, uint32_t rows, uint32_t columns
     x->block_count = (columns + SSI_BLOCK - 1) / SSI_BLOCK;
     x->value_stride = (size_t)x->block_count * SSI_BLOCK;
     x->values = take_rows(arena, rows, x->value_stride);
-    x->quants = ssi_arena_take(arena, rows, x->value_stride);
-    x->scales = ssi_arena_take(arena, rows, x->block_count * sizeof *x->scales);
-    x->sums8 = ssi_arena_take(arena, rows, x->block_count * sizeof *x->sums8);
-    x->scaled_sums = ssi_arena_take(arena, rows, x->block_count * sizeof *x->scaled_sums);
+    x->blocks = ssi_arena_take(arena, rows, x->block_count * sizeof *x->blocks);
 }
 
 /* Columns past the last belong to its block and are read as zeros; nothing writes them. */

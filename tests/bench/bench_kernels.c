@@ -150,10 +150,7 @@ static void fill_activation(ssi_activation *x, uint32_t columns)
     *x = (ssi_activation){.columns = columns, .block_count = (uint32_t)blocks};
     x->value_stride = columns;
     x->values = take(ROWS_MAX * x->value_stride * 4);
-    x->quants = take(ROWS_MAX * blocks * 32);
-    x->scales = take(ROWS_MAX * blocks * 4);
-    x->sums8 = take(ROWS_MAX * blocks * 4);
-    x->scaled_sums = take(ROWS_MAX * blocks * 4);
+    x->blocks = take(ROWS_MAX * blocks * sizeof *x->blocks);
     for (size_t i = 0; i < ROWS_MAX * x->value_stride; i++)
         x->values[i] = ssi_uniform(ssi_mix64(state++)) - 0.5f;
     ssi_kernels kernels;
@@ -198,10 +195,7 @@ static void bench(const char *name, ssi_gemm_function *gemm, ssi_type type,
     free(model.y);
     for (int i = 0; i < 2; i++) {
         free(model.x[i].values);
-        free(model.x[i].quants);
-        free(model.x[i].scales);
-        free(model.x[i].sums8);
-        free(model.x[i].scaled_sums);
+        free(model.x[i].blocks);
     }
 }
 

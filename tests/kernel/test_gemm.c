@@ -127,19 +127,13 @@ static void new_activation(ssi_activation *x, uint32_t row_count, uint32_t colum
     *x = (ssi_activation){.columns = columns, .block_count = (uint32_t)blocks};
     x->value_stride = (columns + 15) / 16 * 16;
     x->values = take(row_count * x->value_stride * sizeof(float));
-    x->quants = take(row_count * blocks * 32);
-    x->scales = take(row_count * blocks * sizeof(float));
-    x->sums8 = take(row_count * blocks * sizeof(int32_t));
-    x->scaled_sums = take(row_count * blocks * sizeof(float));
+    x->blocks = take(row_count * blocks * sizeof *x->blocks);
 }
 
 static void free_activation(ssi_activation *x)
 {
     free(x->values);
-    free(x->quants);
-    free(x->scales);
-    free(x->sums8);
-    free(x->scaled_sums);
+    free(x->blocks);
 }
 
 static void draw_values(ssi_activation *x, uint32_t row_count, bool plain)
@@ -191,10 +185,7 @@ static float *run_in_pieces(const problem *p, ssi_gemm_function *gemm, uint32_t 
         for (uint32_t row = p->row_count; row-- > 0;) {
             ssi_activation one = p->x;
             one.values += row * one.value_stride;
-            one.quants += (size_t)row * one.block_count * 32;
-            one.scales += (size_t)row * one.block_count;
-            one.sums8 += (size_t)row * one.block_count;
-            one.scaled_sums += (size_t)row * one.block_count;
+            one.blocks += (size_t)row * one.block_count;
             gemm(&p->weight, group, group + 1, &one, 1, y + 16 + row * p->y_stride,
                  p->y_stride);
         }
@@ -270,8 +261,8 @@ static void check_against_double(ssi_type type, uint32_t row_count, uint32_t row
                 exact += (double)w[i] * x[i];
                 magnitude += fabs((double)w[i] * x[i]);
                 if (ssi_type_get(type)->quantised)
-                    bound +=
-                        fabs(w[i]) * p.x.scales[(size_t)row * p.x.block_count + i / 32] * 0.501;
+                    bound += fabs(w[i]) *
+                             p.x.blocks[(size_t)row * p.x.block_count + i / 32].scale * 0.501;
             }
             bound += magnitude * (columns + 8) * 0x1p-23;
             /* Q4_1 adds dot * d and m * sum, each larger than their sum */
@@ -321,23 +312,21 @@ static void check_quantizers(uint32_t row_count, uint32_t columns, bool finite)
         if (kernels[i].member != offsetof(ssi_kernels, quantize) ||
             !ssi_kernel_fits(kernels[i].needs, ssi_cpu_best()))
             continue;
-        memset(got.quants, 0x5a, blocks * 32);
-        memset(got.scales, 0x5a, blocks * 4);
-        memset(got.sums8, 0x5a, blocks * 4);
-        memset(got.scaled_sums, 0x5a, blocks * 4);
+        memset(got.blocks, 0x5a, blocks * sizeof *got.blocks);
         void (*quantize)(ssi_activation *, uint32_t, uint32_t) =
             (void (*)(ssi_activation *, uint32_t, uint32_t))kernels[i].function;
         uint32_t middle = draw(row_count + 1);
         quantize(&got, middle, row_count);
         quantize(&got, 0, middle);
-        assert_memory_equal(got.quants, want.quants, blocks * 32);
-        assert_memory_equal(got.sums8, want.sums8, blocks * 4);
         for (size_t k = 0; k < blocks; k++) {
-            bool both_nan = isnan(got.scales[k]) && isnan(want.scales[k]) &&
-                            isnan(got.scaled_sums[k]) && isnan(want.scaled_sums[k]);
+            const ssi_activation_block *g = &got.blocks[k], *w = &want.blocks[k];
+            assert_memory_equal(g->quants, w->quants, sizeof g->quants);
+            assert_int_equal(g->sum8, w->sum8);
+            bool both_nan = isnan(g->scale) && isnan(w->scale) && isnan(g->scaled_sum) &&
+                            isnan(w->scaled_sum);
             if (!both_nan) {
-                assert_memory_equal(&got.scales[k], &want.scales[k], 4);
-                assert_memory_equal(&got.scaled_sums[k], &want.scaled_sums[k], 4);
+                assert_memory_equal(&g->scale, &w->scale, sizeof g->scale);
+                assert_memory_equal(&g->scaled_sum, &w->scaled_sum, sizeof g->scaled_sum);
             }
         }
     }
@@ -368,25 +357,25 @@ static void quantize_keeps_its_word(void **state)
         x.values[5 * x.value_stride + i] = i == 0 ? 254.0f : i % 4 == 1 ? 1.0f : 3.0f;
     }
     ssi_quantize__ref(&x, 0, 6);
+    const ssi_activation_block *const b = x.blocks; /* two a row */
     int32_t sum = 0;
     for (uint32_t i = 0; i < 32; i++) {
-        assert_int_equal(x.quants[i], 127 - (int)i);
-        sum += x.quants[i];
-        assert_int_equal(x.quants[64 + i], 0);
-        assert_int_equal(x.quants[128 + i], 0);
-        assert_int_equal(x.quants[4 * 64 + i], 0);
+        assert_int_equal(b[0].quants[i], 127 - (int)i);
+        sum += b[0].quants[i];
+        assert_int_equal(b[2].quants[i], 0);
+        assert_int_equal(b[4].quants[i], 0);
+        assert_int_equal(b[8].quants[i], 0);
     }
-    assert_true(x.scales[0] == 1.0f && x.sums8[0] == -8 * sum &&
-                x.scaled_sums[0] == (float)sum);
+    assert_true(b[0].scale == 1.0f && b[0].sum8 == -8 * sum && b[0].scaled_sum == (float)sum);
     for (uint32_t i = 8; i < 32; i++)
-        assert_int_equal(x.quants[32 + i], 0); /* the tail is zeros */
-    assert_true(x.scales[2] == 0 && x.scaled_sums[2] == 0 && x.sums8[2] == 0);
-    assert_true(isnan(x.scales[4]) && isnan(x.scaled_sums[4]) && x.sums8[4] == 0);
-    assert_true(x.scales[5] == 1.0f / 127.0f);
-    assert_true(x.scales[6] == 1.0f / 127.0f && isnan(x.scales[7]));
-    assert_true(x.scales[8] == 0 && x.scales[9] == 0);
-    assert_int_equal(x.quants[5 * 64 + 1], 0); /* 0.5 and 1.5 go to the even neighbour */
-    assert_int_equal(x.quants[5 * 64 + 2], 2);
+        assert_int_equal(b[1].quants[i], 0); /* the tail is zeros */
+    assert_true(b[2].scale == 0 && b[2].scaled_sum == 0 && b[2].sum8 == 0);
+    assert_true(isnan(b[4].scale) && isnan(b[4].scaled_sum) && b[4].sum8 == 0);
+    assert_true(b[5].scale == 1.0f / 127.0f);
+    assert_true(b[6].scale == 1.0f / 127.0f && isnan(b[7].scale));
+    assert_true(b[8].scale == 0 && b[9].scale == 0);
+    assert_int_equal(b[10].quants[1], 0); /* 0.5 and 1.5 go to the even neighbour */
+    assert_int_equal(b[10].quants[2], 2);
     free_activation(&x);
 }
 

@@ -51,38 +51,20 @@ static inline __attribute__((always_inline)) void tile(const ssi_matrix *weight,
     }
 }
 
-static inline __attribute__((always_inline)) void
-tile_f32(const ssi_matrix *weight, uint32_t group, const ssi_activation *x, uint32_t row,
-         uint32_t rows, float *y, size_t y_stride)
-{
-    tile(weight, SSI_TYPE_F32, group, x, row, rows, y, y_stride);
-}
-
-static inline __attribute__((always_inline)) void
-tile_f16(const ssi_matrix *weight, uint32_t group, const ssi_activation *x, uint32_t row,
-         uint32_t rows, float *y, size_t y_stride)
-{
-    tile(weight, SSI_TYPE_F16, group, x, row, rows, y, y_stride);
-}
-
-static inline __attribute__((always_inline)) void
-tile_bf16(const ssi_matrix *weight, uint32_t group, const ssi_activation *x, uint32_t row,
-          uint32_t rows, float *y, size_t y_stride)
-{
-    tile(weight, SSI_TYPE_BF16, group, x, row, rows, y, y_stride);
-}
-
 #define SSI_GEMM ssi_gemm_f32_f32_4x16__avx2
-#define SSI_TILE tile_f32
+#define SSI_TILE(groups, rows) tile(weight, SSI_TYPE_F32, group, x, row, rows, y, y_stride)
+#define SSI_GROUPS_MAX 1
 #define SSI_ROWS_MAX 4
 #include "kernel/x86/gemm_rows.h"
 
 #define SSI_GEMM ssi_gemm_f32_f16_4x16__avx2
-#define SSI_TILE tile_f16
+#define SSI_TILE(groups, rows) tile(weight, SSI_TYPE_F16, group, x, row, rows, y, y_stride)
+#define SSI_GROUPS_MAX 1
 #define SSI_ROWS_MAX 4
 #include "kernel/x86/gemm_rows.h"
 
 #define SSI_GEMM ssi_gemm_f32_bf16_4x16__avx2
-#define SSI_TILE tile_bf16
+#define SSI_TILE(groups, rows) tile(weight, SSI_TYPE_BF16, group, x, row, rows, y, y_stride)
+#define SSI_GROUPS_MAX 1
 #define SSI_ROWS_MAX 4
 #include "kernel/x86/gemm_rows.h"

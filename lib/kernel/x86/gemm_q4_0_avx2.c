@@ -2,14 +2,8 @@
 /* Q4_0: a scale a block; the tile is gemm_q4_avx2.h's. */
 #include "kernel/x86/gemm_q4_avx2.h"
 
-static inline __attribute__((always_inline)) void tile(const ssi_matrix *weight, uint32_t group,
-                                                       const ssi_activation *x, uint32_t row,
-                                                       uint32_t rows, float *y, size_t y_stride)
-{
-    tile_q4(weight, false, group, x, row, rows, y, y_stride);
-}
-
-#define SSI_TILE tile
-#define SSI_ROWS_MAX 4
 #define SSI_GEMM ssi_gemm_q8_q4_0_4x16c4__avx2
+#define SSI_TILE(groups, rows) tile_q4(weight, false, group, x, row, rows, y, y_stride)
+#define SSI_GROUPS_MAX 1
+#define SSI_ROWS_MAX 4
 #include "kernel/x86/gemm_rows.h"

@@ -62,7 +62,7 @@ tile_q4(const ssi_matrix *weight, bool with_minimum, uint32_t group, const ssi_a
                     SSI_UNROLL
                     for (uint32_t r = 0; r < rows; r++) {
                         const int8_t *quants =
-                            x->quants + ((row + r) * blocks + block) * SSI_BLOCK + 4 * chunk;
+                            x->blocks[(row + r) * blocks + block].quants + 4 * chunk;
                         pairs[r][half] = _mm256_add_epi16(
                             pairs[r][half], _mm256_maddubs_epi16(low, four_quants(quants)));
                         pairs[r][half] = _mm256_add_epi16(
@@ -77,17 +77,17 @@ tile_q4(const ssi_matrix *weight, bool with_minimum, uint32_t group, const ssi_a
                 __m256 d = load_halves(scale + lanes);
                 SSI_UNROLL
                 for (uint32_t r = 0; r < rows; r++) {
-                    size_t at = (row + r) * blocks + block;
+                    const ssi_activation_block *in = &x->blocks[(row + r) * blocks + block];
                     __m256i dot = _mm256_madd_epi16(pairs[r][half], ones);
                     if (!with_minimum)
-                        dot = _mm256_add_epi32(dot, _mm256_set1_epi32(x->sums8[at]));
-                    __m256 factor = _mm256_mul_ps(d, _mm256_set1_ps(x->scales[at]));
+                        dot = _mm256_add_epi32(dot, _mm256_set1_epi32(in->sum8));
+                    __m256 factor = _mm256_mul_ps(d, _mm256_set1_ps(in->scale));
                     acc[r][half] =
                         _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), factor, acc[r][half]);
                     if (with_minimum)
                         acc[r][half] =
                             _mm256_fmadd_ps(load_halves(minimum + lanes),
-                                            _mm256_set1_ps(x->scaled_sums[at]), acc[r][half]);
+                                            _mm256_set1_ps(in->scaled_sum), acc[r][half]);
                 }
             }
         }

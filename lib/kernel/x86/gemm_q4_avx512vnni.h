@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One group of a 4-bit matrix times a few rows: 16 lanes, one per weight row. A block's 32
- * columns are eight vectors of nibbles, unpacked once for all rows; VPDPBUSD takes them unsigned,
- * with four activations broadcast. Q4_0's 8 comes off because its sum starts at sums8. */
+/* One or two groups of a 4-bit matrix times a few rows: 16 lanes a group, one per weight row. A
+ * block's 32 columns are eight vectors of nibbles; VPDPBUSD takes them unsigned, with four
+ * activations broadcast, which two groups share. Q4_0's 8 comes off because its sum starts at
+ * sum8. */
 #ifndef SSI_KERNEL_X86_GEMM_Q4_AVX512VNNI_H
 #define SSI_KERNEL_X86_GEMM_Q4_AVX512VNNI_H
 
@@ -9,13 +10,19 @@
 #include "kernel/x86/dot_avx512vnni.h"
 #include "kernel/x86/unroll.h"
 
-/* Nearer than other types, and into the first cache: 8 rows then cost 3.35 ms and not 3.5, 16 rows
- * 6.4 and not 6.8 (bench_kernels q4_0; gemm_ahead.h says where). */
-#define NEAR_BYTES 2048
+/* Weights are asked for this far ahead of each group, into the first cache and not, as other types'
+ * are, into the second (gemm_ahead.h): on an Ice Lake with two threads 1, 8 and 16 rows then cost
+ * 3.5, 4.9 and 9.1 ms; at 3072 bytes 3.7, 5.9 and 10.2 (bench_kernels q4_1). */
+#define NEAR_BYTES 6144
+
+static inline __attribute__((always_inline)) __m512 load_halves(const uint16_t *halves)
+{
+    return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)halves));
+}
 
 static inline __attribute__((always_inline)) void
-tile_q4(const ssi_matrix *weight, bool with_minimum, uint32_t group, const ssi_activation *x,
-        uint32_t row, uint32_t rows, float *y, size_t y_stride)
+tile_q4(const ssi_matrix *weight, bool with_minimum, uint32_t group, uint32_t groups,
+        const ssi_activation *x, uint32_t row, uint32_t rows, float *y, size_t y_stride)
 {
     const __m512i nibble = _mm512_set1_epi8(15);
     const size_t blocks = weight->block_count, first = group * blocks;
@@ -23,60 +30,80 @@ tile_q4(const ssi_matrix *weight, bool with_minimum, uint32_t group, const ssi_a
     const uint16_t *scale = (const uint16_t *)weight->plane[1] + first * SSI_GROUP;
     const uint16_t *minimum =
         with_minimum ? (const uint16_t *)weight->plane[2] + first * SSI_GROUP : NULL;
-    const int8_t *quants = x->quants + row * blocks * SSI_BLOCK;
-    const float *row_scale = x->scales + row * blocks;
-    const int32_t *row_sum8 = x->sums8 + row * blocks;
-    const float *row_scaled_sum = x->scaled_sums + row * blocks;
-    __m512 acc[16];
+    const ssi_activation_block *in = x->blocks + row * blocks;
+    __m512 acc[2][8];
 
     SSI_UNROLL
     for (uint32_t r = 0; r < rows; r++)
-        acc[r] = _mm512_setzero_ps();
+        acc[0][r] = acc[1][r] = _mm512_setzero_ps();
     for (size_t block = 0; block < blocks; block++) {
-        __m512i w[8];
+        __m512i dot[2][8];
+        SSI_UNROLL
+        for (uint32_t r = 0; r < rows; r++)
+            dot[0][r] = dot[1][r] = with_minimum ? _mm512_setzero_si512()
+                                                 : _mm512_set1_epi32(in[r * blocks].sum8);
         SSI_UNROLL
         for (uint32_t chunk = 0; chunk < 4; chunk++) {
-            __m512i both = _mm512_load_si512(packed + chunk * 64);
-            _mm_prefetch((const char *)packed + NEAR_BYTES + chunk * 64, _MM_HINT_T0);
-            w[chunk] = _mm512_and_si512(both, nibble);
-            w[4 + chunk] = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
-        }
-        _mm_prefetch((const char *)scale + NEAR_BYTES / 8, _MM_HINT_T0);
-        __m512 d = _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)scale));
-        __m512 m = with_minimum ? _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)minimum))
-                                : _mm512_setzero_ps();
-        if (with_minimum)
-            _mm_prefetch((const char *)minimum + NEAR_BYTES / 8, _MM_HINT_T0);
-        SSI_UNROLL
-        for (uint32_t r = 0; r < rows; r += 2) {
-            uint32_t pair = rows - r < 2 ? 1 : 2;
-            size_t at[2] = {r * blocks + block, (r + 1) * blocks + block};
-            __m512i dot[2];
+            __m512i both[2], w[2];
             SSI_UNROLL
-            for (uint32_t i = 0; i < pair; i++)
-                dot[i] =
-                    with_minimum ? _mm512_setzero_si512() : _mm512_set1_epi32(row_sum8[at[i]]);
+            for (uint32_t g = 0; g < groups; g++) {
+                const uint8_t *at = packed + g * blocks * 256 + chunk * 64;
+                both[g] = _mm512_load_si512(at);
+                _mm_prefetch((const char *)at + NEAR_BYTES, _MM_HINT_T0);
+            }
             SSI_UNROLL
-            for (uint32_t chunk = 0; chunk < 8; chunk++)
+            for (uint32_t half = 0; half < 2; half++) {
                 SSI_UNROLL
-            for (uint32_t i = 0; i < pair; i++)
-                dot[i] = dot4(dot[i], w[chunk], quants + at[i] * SSI_BLOCK + 4 * chunk);
+                for (uint32_t g = 0; g < groups; g++)
+                    w[g] = _mm512_and_si512(half ? _mm512_srli_epi16(both[g], 4) : both[g],
+                                            nibble);
+                SSI_UNROLL
+                for (uint32_t r = 0; r < rows; r++) {
+                    const int8_t *quants = in[r * blocks].quants + 16 * half + 4 * chunk;
+                    if (groups == 1) {
+                        dot[0][r] = dot4(dot[0][r], w[0], quants);
+                    } else {
+                        __m512i four = broadcast4(quants);
+                        dot[0][r] = dot4_broadcast(dot[0][r], w[0], four);
+                        dot[1][r] = dot4_broadcast(dot[1][r], w[1], four);
+                    }
+                }
+            }
+        }
+        __m512 d[2], m[2];
+        SSI_UNROLL
+        for (uint32_t g = 0; g < groups; g++) {
+            const uint16_t *at = scale + g * blocks * SSI_GROUP;
+            d[g] = load_halves(at);
+            _mm_prefetch((const char *)at + NEAR_BYTES / 8, _MM_HINT_T0);
+            if (with_minimum) {
+                at = minimum + g * blocks * SSI_GROUP;
+                m[g] = load_halves(at);
+                _mm_prefetch((const char *)at + NEAR_BYTES / 8, _MM_HINT_T0);
+            }
+        }
+        SSI_UNROLL
+        for (uint32_t r = 0; r < rows; r++) {
+            __m512 row_scale = _mm512_set1_ps(in[r * blocks].scale);
+            __m512 row_sum = _mm512_set1_ps(in[r * blocks].scaled_sum);
             SSI_UNROLL
-            for (uint32_t i = 0; i < pair; i++) {
-                __m512 factor = _mm512_mul_ps(d, _mm512_set1_ps(row_scale[at[i]]));
-                acc[r + i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[i]), factor, acc[r + i]);
+            for (uint32_t g = 0; g < groups; g++) {
+                acc[g][r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[g][r]),
+                                            _mm512_mul_ps(d[g], row_scale), acc[g][r]);
                 if (with_minimum)
-                    acc[r + i] =
-                        _mm512_fmadd_ps(m, _mm512_set1_ps(row_scaled_sum[at[i]]), acc[r + i]);
+                    acc[g][r] = _mm512_fmadd_ps(m[g], row_sum, acc[g][r]);
             }
         }
         packed += 256;
         scale += SSI_GROUP;
         minimum = with_minimum ? minimum + SSI_GROUP : NULL;
+        in++;
     }
     SSI_UNROLL
     for (uint32_t r = 0; r < rows; r++)
-        _mm512_store_ps(y + r * y_stride, acc[r]);
+        SSI_UNROLL
+    for (uint32_t g = 0; g < groups; g++)
+        _mm512_store_ps(y + r * y_stride + g * SSI_GROUP, acc[g][r]);
 }
 
 #endif

@@ -44,7 +44,7 @@ static inline __attribute__((always_inline)) void tile(const ssi_matrix *weight,
                     for (uint32_t r = 0; r < rows; r++) {
                         int32_t four;
                         memcpy(&four,
-                               x->quants + ((row + r) * blocks + block) * SSI_BLOCK + 4 * chunk,
+                               x->blocks[(row + r) * blocks + block].quants + 4 * chunk,
                                sizeof four);
                         __m256i pairs = _mm256_maddubs_epi16(
                             magnitude, _mm256_sign_epi8(_mm256_set1_epi32(four), w));
@@ -60,7 +60,7 @@ static inline __attribute__((always_inline)) void tile(const ssi_matrix *weight,
                 SSI_UNROLL
                 for (uint32_t r = 0; r < rows; r++) {
                     __m256 factor =
-                        _mm256_mul_ps(d, _mm256_set1_ps(x->scales[(row + r) * blocks + block]));
+                        _mm256_mul_ps(d, _mm256_set1_ps(x->blocks[(row + r) * blocks + block].scale));
                     acc[r][half] =
                         _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r][half]), factor, acc[r][half]);
                 }
@@ -75,6 +75,7 @@ static inline __attribute__((always_inline)) void tile(const ssi_matrix *weight,
 }
 
 #define SSI_GEMM ssi_gemm_q8_q8_0_4x16c4__avx2
-#define SSI_TILE tile
+#define SSI_TILE(groups, rows) tile(weight, group, x, row, rows, y, y_stride)
+#define SSI_GROUPS_MAX 1
 #define SSI_ROWS_MAX 4
 #include "kernel/x86/gemm_rows.h"

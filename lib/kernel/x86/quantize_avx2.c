@@ -33,7 +33,7 @@ static inline int32_t quantize_block(const float *values, int8_t *quants, float 
     __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]),
                                        _mm256_packs_epi32(q[2], q[3]));
     bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-    _mm256_store_si256((__m256i *)quants, bytes);
+    _mm256_storeu_si256((__m256i *)quants, bytes);
     __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
     four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
     four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1));
@@ -45,13 +45,13 @@ void ssi_quantize__avx2(ssi_activation *x, uint32_t row_begin, uint32_t row_end)
     for (uint32_t row = row_begin; row < row_end; row++)
         for (uint32_t block = 0; block < x->block_count; block++) {
             const float *values = x->values + row * x->value_stride + (size_t)block * SSI_BLOCK;
-            size_t at = (size_t)row * x->block_count + block;
+            ssi_activation_block *to = &x->blocks[(size_t)row * x->block_count + block];
             uint32_t left = x->columns - block * SSI_BLOCK;
             float tail[SSI_BLOCK] = {0};
             if (left < SSI_BLOCK)
                 values = memcpy(tail, values, left * sizeof *values);
-            int32_t sum = quantize_block(values, x->quants + at * SSI_BLOCK, &x->scales[at]);
-            x->sums8[at] = -8 * sum;
-            x->scaled_sums[at] = x->scales[at] * (float)sum;
+            int32_t sum = quantize_block(values, to->quants, &to->scale);
+            to->sum8 = -8 * sum;
+            to->scaled_sum = to->scale * (float)sum;
         }
 }

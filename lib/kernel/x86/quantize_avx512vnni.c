@@ -12,7 +12,7 @@ void ssi_quantize__avx512vnni(ssi_activation *x, uint32_t row_begin, uint32_t ro
     for (uint32_t row = row_begin; row < row_end; row++)
         for (uint32_t block = 0; block < x->block_count; block++) {
             const float *values = x->values + row * x->value_stride + (size_t)block * SSI_BLOCK;
-            size_t at = (size_t)row * x->block_count + block;
+            ssi_activation_block *to = &x->blocks[(size_t)row * x->block_count + block];
             uint32_t left = x->columns - block * SSI_BLOCK;
             uint32_t mask = left < SSI_BLOCK ? (1u << left) - 1 : 0xffffffffu;
             __m512 a = _mm512_maskz_loadu_ps((__mmask16)(mask & 0xffffu), values);
@@ -20,17 +20,17 @@ void ssi_quantize__avx512vnni(ssi_activation *x, uint32_t row_begin, uint32_t ro
             uint32_t largest = _mm512_reduce_max_epu32(
                 _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(a), magnitude),
                                  _mm512_and_si512(_mm512_castps_si512(b), magnitude)));
-            float inverse = ssi_quantize_scale(largest, &x->scales[at]);
+            float inverse = ssi_quantize_scale(largest, &to->scale);
             __m512i qa = _mm512_setzero_si512(), qb = qa;
             if (inverse != 0) {
                 qa = _mm512_cvtps_epi32(_mm512_mul_ps(a, _mm512_set1_ps(inverse)));
                 qb = _mm512_cvtps_epi32(_mm512_mul_ps(b, _mm512_set1_ps(inverse)));
             }
-            __m128i *quants = (__m128i *)(x->quants + at * SSI_BLOCK);
-            _mm_store_si128(quants, _mm512_cvtepi32_epi8(qa));
-            _mm_store_si128(quants + 1, _mm512_cvtepi32_epi8(qb));
+            __m128i *quants = (__m128i *)to->quants;
+            _mm_storeu_si128(quants, _mm512_cvtepi32_epi8(qa));
+            _mm_storeu_si128(quants + 1, _mm512_cvtepi32_epi8(qb));
             int32_t sum = _mm512_reduce_add_epi32(_mm512_add_epi32(qa, qb));
-            x->sums8[at] = -8 * sum;
-            x->scaled_sums[at] = x->scales[at] * (float)sum;
+            to->sum8 = -8 * sum;
+            to->scaled_sum = to->scale * (float)sum;
         }
 }
