@@ -31,13 +31,13 @@ tile_q4(const ssi_matrix *weight, bool with_minimum, uint32_t group, uint32_t gr
     const uint16_t *minimum =
         with_minimum ? (const uint16_t *)weight->plane[2] + first * SSI_GROUP : NULL;
     const ssi_activation_block *in = x->blocks + row * blocks;
-    __m512 acc[2][8];
+    __m512 acc[2][12];
 
     SSI_UNROLL
     for (uint32_t r = 0; r < rows; r++)
         acc[0][r] = acc[1][r] = _mm512_setzero_ps();
     for (size_t block = 0; block < blocks; block++) {
-        __m512i dot[2][8];
+        __m512i dot[2][12];
         SSI_UNROLL
         for (uint32_t r = 0; r < rows; r++)
             dot[0][r] = dot[1][r] = with_minimum ? _mm512_setzero_si512()

@@ -15,13 +15,13 @@ tile(const ssi_matrix *weight, uint32_t group, uint32_t groups, const ssi_activa
     const uint8_t *packed = (const uint8_t *)weight->plane[0] + first * 512;
     const uint16_t *scale = (const uint16_t *)weight->plane[1] + first * SSI_GROUP;
     const ssi_activation_block *in = x->blocks + row * blocks;
-    __m512 acc[2][8];
+    __m512 acc[2][12];
 
     SSI_UNROLL
     for (uint32_t r = 0; r < rows; r++)
         acc[0][r] = acc[1][r] = _mm512_setzero_ps();
     for (size_t block = 0; block < blocks; block++) {
-        __m512i dot[2][8];
+        __m512i dot[2][12];
         SSI_UNROLL
         for (uint32_t r = 0; r < rows; r++)
             dot[0][r] = dot[1][r] =
@@ -73,8 +73,9 @@ tile(const ssi_matrix *weight, uint32_t group, uint32_t groups, const ssi_activa
         _mm512_store_ps(y + r * y_stride + g * SSI_GROUP, acc[g][r]);
 }
 
-#define SSI_GEMM ssi_gemm_q8_q8_0_8x32c4__avx512vnni
+#define SSI_GEMM ssi_gemm_q8_q8_0_12x32c4__avx512vnni
 #define SSI_TILE(groups, rows) tile(weight, group, groups, x, row, rows, y, y_stride)
 #define SSI_GROUPS_MAX 2
-#define SSI_ROWS_MAX 8
+#define SSI_ROWS_MAX 12
+#define SSI_ROWS_MANY 8
 #include "kernel/x86/gemm_rows.h"
