@@ -3,20 +3,15 @@
  * tokens after a given parent. A stream doesn't see the tokens drawn before its own; the parent
  * term, a product of small rank, tells it the last of them (method 6.1). Under sampling candidates
  * are ranked with the noise the sampler will draw with (method 6.12). */
+#include "step/best_logits.h"
 #include "step/cut.h"
 #include "step/rows.h"
-#include "step/strip.h"
 
 #include <math.h>
 #include <string.h>
 
 /* Candidates that noise may reorder: what lies below has too little mass to be drawn often. */
 #define RANKED 48u
-
-typedef struct ranked {
-    float logit;
-    uint32_t index; /* in the draft vocabulary */
-} ranked;
 
 void ssi_draft_head_run(ssi_workspace *work, uint32_t first_row)
 {
@@ -75,28 +70,6 @@ static const float *condition(ssi_workspace *work, uint32_t stream, int32_t pare
     return streams->conditioned;
 }
 
-/* The `most` largest logits, best first; of equals the lower index. Most strips hold none, the
- * sooner as the likeliest tokens come first in a draft vocabulary. */
-static uint32_t find_best(const float *logits, uint32_t count, uint32_t most, ranked *best)
-{
-    uint32_t found = 0;
-    float least = -INFINITY; /* once `most` are found: the last one's */
-    for (uint32_t strip = 0; strip < count; strip += SSI_STRIP) {
-        uint32_t end = ssi_strip_end(logits, strip, count, least);
-        for (uint32_t i = strip; i < end; i++) {
-            if (found == most && !(logits[i] > least))
-                continue;
-            uint32_t at = found < most ? found++ : most - 1;
-            for (; at > 0 && logits[i] > best[at - 1].logit; at--)
-                best[at] = best[at - 1];
-            best[at] = (ranked){logits[i], i};
-            if (found == most)
-                least = best[most - 1].logit;
-        }
-    }
-    return found;
-}
-
 /* The sampler's cuts, on what the stream believes; returns how many are left and their mass. */
 static uint32_t cut(const ss_sampler_params *sampler, const float *probability, uint32_t count,
                     float *mass)
@@ -113,14 +86,14 @@ static uint32_t cut(const ss_sampler_params *sampler, const float *probability, 
 
 /* Adds the noise to the log probabilities and orders by the sum; probability[i] becomes the share
  * of exp(sum): how sure it is that the sampler picks that one. */
-static void rank_with_noise(const ssi_draft_view *view, uint32_t position, ranked *best,
+static void rank_with_noise(const ssi_draft_view *view, uint32_t position, ssi_ranked_logit *best,
                             float *probability, uint32_t count)
 {
     const int32_t *tokens = view->work->streams.adapter->draft_tokens;
     float total = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t token = tokens ? (uint32_t)tokens[best[i].index] : best[i].index;
-        ranked taken = {ssi_logf(probability[i]) +
+        ssi_ranked_logit taken = {ssi_logf(probability[i]) +
                             ssi_sample_noise(view->sampler->seed, position, token),
                         best[i].index};
         uint32_t at = i;
@@ -144,13 +117,13 @@ uint32_t ssi_draft_expand(void *context, uint32_t stream, int32_t parent_token,
     uint32_t count = streams->adapter->draft_count;
     bool sampled = sampler->temperature > 0;
     float scale = sampled ? 1.0f / sampler->temperature : 1.0f;
-    ranked best[RANKED];
+    ssi_ranked_logit best[RANKED]; /* indices in the draft vocabulary */
     float probability[RANKED], mass;
     if (!(streams->finite >> stream & 1))
         return 0;
 
     const float *logits = condition(view->work, stream, parent_token);
-    uint32_t found = find_best(logits, count, sampled ? RANKED : SSI_CANDIDATES, best);
+    uint32_t found = ssi_best_logits(logits, count, sampled ? RANKED : SSI_CANDIDATES, best);
     if (found == 0)
         return 0;
     float largest = best[0].logit;
