@@ -41,6 +41,7 @@ typedef struct ssi_activation {
  *     acc = fmaf((float)dot, d * scale, acc);      Q4_1 then: acc = fmaf(m, scaled_sum, acc)
  * Float weights, columns in ascending order: acc = fmaf(weight, x, acc).
  * y_stride floats between rows of y, a multiple of 16; y is 64-byte aligned. */
+#define SSI_GEMM_GROUPS 2u /* a gemm works fastest on this many at a time: cut by whole ones */
 typedef void ssi_gemm_function(const ssi_matrix *weight, uint32_t group_begin,
                                uint32_t group_end, const ssi_activation *x, uint32_t row_count,
                                float *y, size_t y_stride);

@@ -65,10 +65,12 @@ void ssi_attention_run(ssi_workspace *work, uint32_t layer, bool quantise)
     bool whole_blocks = width % SSI_BLOCK == 0;
     attention_work region = {.work = work, .layer = layer, .quantise = quantise && whole_blocks};
     uint32_t parts = threads > 1 ? threads * SSI_TASKS_PER_THREAD : 1;
-    region.chunk_rows = SSI_ATTENTION_ROWS;
+    region.chunk_count = (row_count + SSI_ATTENTION_ROWS - 1) / SSI_ATTENTION_ROWS;
     /* 3 heads are no fair share for 2 threads: half the rows make 6 jobs. */
-    if (row_count >= 4 && row_count <= SSI_ATTENTION_ROWS && hyper->head_count_kv % threads != 0)
-        region.chunk_rows = (row_count + 1) / 2;
+    if (row_count >= 4 && region.chunk_count == 1 && hyper->head_count_kv % threads != 0)
+        region.chunk_count = 2;
+    /* As even as can be: 9 rows are 5 and 4, not 8 and 1. */
+    region.chunk_rows = (row_count + region.chunk_count - 1) / region.chunk_count;
     region.chunk_count = (row_count + region.chunk_rows - 1) / region.chunk_rows;
     region.job_count = hyper->head_count_kv * region.chunk_count;
     region.part_count = parts < region.job_count ? parts : region.job_count;

@@ -16,9 +16,10 @@ static void head_body(void *context, uint32_t task)
     const head_work *region = context;
     const ssi_workspace *work = region->work;
     ssi_part part = ssi_cut_part(&region->cut, task);
-    ssi_rows_multiply(&work->model->kernels, region->head, part.unit_begin, part.unit_end,
-                      &work->normed, part.row_begin, part.row_end, region->logits,
-                      region->logit_stride);
+    uint32_t groups = region->head->weight.group_count, end = part.unit_end * SSI_GEMM_GROUPS;
+    ssi_rows_multiply(&work->model->kernels, region->head, part.unit_begin * SSI_GEMM_GROUPS,
+                      end < groups ? end : groups, &work->normed, part.row_begin, part.row_end,
+                      region->logits, region->logit_stride);
 }
 
 void ssi_head_run(ssi_workspace *work, const ssi_linear *head, uint32_t first,
@@ -27,8 +28,8 @@ void ssi_head_run(ssi_workspace *work, const ssi_linear *head, uint32_t first,
     ssi_rows_norm(work, work->model->output_norm, first, row_count, ssi_takes_quants(head));
     head_work region = {.work = work, .head = head, .logits = logits,
                         .logit_stride = logit_stride};
-    region.cut =
-        ssi_cut_make(head->weight.group_count, row_count, work->parallel->thread_count);
+    region.cut = ssi_cut_make((head->weight.group_count + SSI_GEMM_GROUPS - 1) / SSI_GEMM_GROUPS,
+                              row_count, work->parallel->thread_count);
     ssi_parallel_run(work->parallel, ssi_cut_tasks(&region.cut), head_body, &region);
 }
 

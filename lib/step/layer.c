@@ -182,10 +182,12 @@ static void add_delta(const layer_work *region, uint32_t map, const ssi_activati
     const ssi_kernels *kernels = &work->model->kernels;
     uint32_t columns = work->model->hyper.embedding_length;
     ssi_part part = ssi_cut_part(&region->cut, task);
-    multiply(region, map, part.unit_begin, part.unit_end, x, part.row_begin, part.row_end,
-             work->delta, work->hidden_stride);
-    uint32_t begin = part.unit_begin * SSI_GROUP,
-             end = least(part.unit_end * SSI_GROUP, columns);
+    uint32_t groups = region->layer->linear[map].weight.group_count;
+    uint32_t group_begin = part.unit_begin * SSI_GEMM_GROUPS,
+             group_end = least(part.unit_end * SSI_GEMM_GROUPS, groups);
+    multiply(region, map, group_begin, group_end, x, part.row_begin, part.row_end, work->delta,
+             work->hidden_stride);
+    uint32_t begin = group_begin * SSI_GROUP, end = least(group_end * SSI_GROUP, columns);
     for (uint32_t row = part.row_begin; row < part.row_end; row++)
         kernels->add(work->hidden + row * work->hidden_stride + begin,
                      work->delta + row * work->hidden_stride + begin, end - begin);
@@ -205,7 +207,9 @@ static void down_body(void *context, uint32_t task)
     add_delta(region, SSI_DOWN, &region->work->gated, task);
 }
 
-/* Units of two groups: 32 columns, one block of down's input. */
+_Static_assert(SSI_GEMM_GROUPS * SSI_GROUP % SSI_BLOCK == 0, "a unit quantises whole blocks");
+
+/* A unit is whole blocks of down's input. */
 static void gate_body(void *context, uint32_t task)
 {
     const layer_work *region = context;
@@ -214,7 +218,8 @@ static void gate_body(void *context, uint32_t task)
     const ssi_linear *gate = &region->layer->linear[SSI_GATE];
     ssi_part part = ssi_cut_part(&region->cut, task);
     uint32_t groups = gate->weight.group_count;
-    uint32_t group_begin = 2 * part.unit_begin, group_end = least(2 * part.unit_end, groups);
+    uint32_t group_begin = part.unit_begin * SSI_GEMM_GROUPS,
+             group_end = least(part.unit_end * SSI_GEMM_GROUPS, groups);
     uint32_t begin = group_begin * SSI_GROUP, end = group_end * SSI_GROUP;
 
     ask_ahead(region, SSI_DOWN, SSI_LINEAR_COUNT, task);
@@ -229,6 +234,11 @@ static void gate_body(void *context, uint32_t task)
         if (region->quantise_gated)
             ssi_row_quantize_columns(kernels, &work->gated, row, begin, end);
     }
+}
+
+static uint32_t pairs(const ssi_linear *linear)
+{
+    return (linear->weight.group_count + SSI_GEMM_GROUPS - 1) / SSI_GEMM_GROUPS;
 }
 
 void ssi_layer_run(ssi_workspace *work, uint32_t layer_index)
@@ -248,10 +258,10 @@ void ssi_layer_run(ssi_workspace *work, uint32_t layer_index)
     run(&region, units.query_count + 2 * units.key_count, project_body);
     ssi_attention_run(work, layer_index, takes_quants(&region, SSI_OUTPUT, SSI_GATE));
     make_ready(&region, SSI_OUTPUT, SSI_GATE, &work->attended, NULL);
-    run(&region, linear[SSI_OUTPUT].weight.group_count, output_body);
+    run(&region, pairs(&linear[SSI_OUTPUT]), output_body);
 
     make_ready(&region, SSI_GATE, SSI_DOWN, &work->normed, layer->feed_forward_norm);
-    run(&region, (linear[SSI_GATE].weight.group_count + 1) / 2, gate_body);
+    run(&region, pairs(&linear[SSI_GATE]), gate_body);
     make_ready(&region, SSI_DOWN, SSI_LINEAR_COUNT, &work->gated, NULL);
-    run(&region, linear[SSI_DOWN].weight.group_count, down_body);
+    run(&region, pairs(&linear[SSI_DOWN]), down_body);
 }
