@@ -116,7 +116,12 @@ for name in "$@"; do
         train assistant.2 assistant -a "$work/assistant.1.gguf" $answers --limit 1300 \
             --dev "$work/instruct.dev.jsonl" --dev-prompts 16 --eval-every 100 \
             --mode lossless --steps 340 --shares 0,90,10 --teacher 0.5 --seed 2
-        ship assistant.2 ;;
+        tail -n +1301 "$work/assistant.train.jsonl" >"$work/later.train.jsonl"
+        train assistant.3 later -a "$work/assistant.2.gguf" --limit 1300 --distill \
+            --distilled "$work/later.answers.jsonl" --dev "$work/instruct.dev.jsonl" \
+            --dev-prompts 16 --eval-every 100 --mode lossless --steps 340 --shares 0,90,10 \
+            --teacher 0.5 --seed 3
+        ship assistant.3 ;;
     dialogsum)
         unpack dialogsum
         train dialogsum.1 dialogsum --mode shared --streams 4 --msa-layers 6 --rank 8 \
