@@ -32,9 +32,7 @@ static inline __attribute__((always_inline)) void tile(const ssi_matrix *weight,
         acc[r][0] = acc[r][1] = _mm256_setzero_ps();
     for (size_t column = 0; column < columns; column++) {
         size_t at = first + column * SSI_GROUP;
-        _mm_prefetch((const char *)weight->plane[0] + SSI_AHEAD_BYTES +
-                         at * (type == SSI_TYPE_F32 ? 4 : 2),
-                     _MM_HINT_T1);
+        ssi_ask_ahead((const char *)weight->plane[0] + at * (type == SSI_TYPE_F32 ? 4 : 2), 1);
         __m256 low = load_lanes(weight->plane[0], type, at);
         __m256 high = load_lanes(weight->plane[0], type, at + 8);
         SSI_UNROLL

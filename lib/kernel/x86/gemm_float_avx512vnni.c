@@ -37,9 +37,7 @@ tile(const ssi_matrix *weight, ssi_type type, uint32_t group, uint32_t groups,
         for (uint32_t g = 0; g < groups; g++) {
             size_t at = first + (g * columns + column) * SSI_GROUP;
             w[g] = load_lanes(weight->plane[0], type, at);
-            _mm_prefetch((const char *)weight->plane[0] + SSI_AHEAD_BYTES +
-                             at * (type == SSI_TYPE_F32 ? 4 : 2),
-                         _MM_HINT_T1);
+            ssi_ask_ahead((const char *)weight->plane[0] + at * (type == SSI_TYPE_F32 ? 4 : 2), 1);
         }
         SSI_UNROLL
         for (uint32_t r = 0; r < rows; r++) {

@@ -50,8 +50,7 @@ tile_q4(const ssi_matrix *weight, bool with_minimum, uint32_t group, const ssi_a
             for (uint32_t r = 0; r < rows; r++)
                 pairs[r][0] = pairs[r][1] = _mm256_setzero_si256();
             for (uint32_t chunk = 0; chunk < 4; chunk++) {
-                _mm_prefetch((const char *)packed + SSI_AHEAD_BYTES + block * 256 + chunk * 64,
-                             _MM_HINT_T1);
+                ssi_ask_ahead(packed + block * 256 + chunk * 64, 1);
                 SSI_UNROLL
                 for (uint32_t half = 0; half < halves; half++) {
                     const uint8_t *at =

@@ -8,12 +8,8 @@
 
 #include "kernel/kernel_list.h"
 #include "kernel/x86/dot_avx512vnni.h"
+#include "kernel/x86/gemm_ahead.h"
 #include "kernel/x86/unroll.h"
-
-/* Weights are asked for this far ahead of each group, into the first cache and not, as other types'
- * are, into the second (gemm_ahead.h): on an Ice Lake with two threads 1, 8 and 16 rows then cost
- * 3.5, 4.9 and 9.1 ms; at 3072 bytes 3.7, 5.9 and 10.2 (bench_kernels q4_1). */
-#define NEAR_BYTES 6144
 
 static inline __attribute__((always_inline)) __m512 load_halves(const uint16_t *halves)
 {
@@ -49,7 +45,7 @@ tile_q4(const ssi_matrix *weight, bool with_minimum, uint32_t group, uint32_t gr
             for (uint32_t g = 0; g < groups; g++) {
                 const uint8_t *at = packed + g * blocks * 256 + chunk * 64;
                 both[g] = _mm512_load_si512(at);
-                _mm_prefetch((const char *)at + NEAR_BYTES, _MM_HINT_T0);
+                ssi_ask_ahead(at, 1);
             }
             SSI_UNROLL
             for (uint32_t half = 0; half < 2; half++) {
@@ -75,11 +71,11 @@ tile_q4(const ssi_matrix *weight, bool with_minimum, uint32_t group, uint32_t gr
         for (uint32_t g = 0; g < groups; g++) {
             const uint16_t *at = scale + g * blocks * SSI_GROUP;
             d[g] = load_halves(at);
-            _mm_prefetch((const char *)at + NEAR_BYTES / 8, _MM_HINT_T0);
+            ssi_ask_ahead(at, 8);
             if (with_minimum) {
                 at = minimum + g * blocks * SSI_GROUP;
                 m[g] = load_halves(at);
-                _mm_prefetch((const char *)at + NEAR_BYTES / 8, _MM_HINT_T0);
+                ssi_ask_ahead(at, 8);
             }
         }
         SSI_UNROLL

@@ -31,8 +31,7 @@ static inline __attribute__((always_inline)) void tile(const ssi_matrix *weight,
             for (uint32_t r = 0; r < rows; r++)
                 dot[r][0] = dot[r][1] = _mm256_setzero_si256();
             for (uint32_t chunk = 0; chunk < 8; chunk++) {
-                _mm_prefetch((const char *)packed + SSI_AHEAD_BYTES + block * 512 + chunk * 64,
-                             _MM_HINT_T1);
+                ssi_ask_ahead(packed + block * 512 + chunk * 64, 1);
                 SSI_UNROLL
                 for (uint32_t half = 0; half < halves; half++) {
                     const uint8_t *at =

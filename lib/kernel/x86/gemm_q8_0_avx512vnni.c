@@ -33,7 +33,7 @@ tile(const ssi_matrix *weight, uint32_t group, uint32_t groups, const ssi_activa
             for (uint32_t g = 0; g < groups; g++) {
                 const uint8_t *at = packed + g * blocks * 512 + chunk * 64;
                 w[g] = _mm512_load_si512(at);
-                _mm_prefetch((const char *)at + SSI_AHEAD_BYTES, _MM_HINT_T1);
+                ssi_ask_ahead(at, 1);
             }
             SSI_UNROLL
             for (uint32_t r = 0; r < rows; r++) {
@@ -52,7 +52,7 @@ tile(const ssi_matrix *weight, uint32_t group, uint32_t groups, const ssi_activa
         for (uint32_t g = 0; g < groups; g++) {
             const uint16_t *at = scale + g * blocks * SSI_GROUP;
             d[g] = _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)at));
-            _mm_prefetch((const char *)at + SSI_AHEAD_BYTES / 16, _MM_HINT_T1);
+            ssi_ask_ahead(at, 16);
         }
         SSI_UNROLL
         for (uint32_t r = 0; r < rows; r++) {
