@@ -61,6 +61,13 @@ bool ssi_cpu_has_fma(void)
 {
     return has_all(leaf1_with_avx(), LEAF1_ECX_FMA);
 }
+
+bool ssi_cpu_is_amd(void)
+{
+    unsigned eax, ebx, ecx, edx;
+    return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == signature_AMD_ebx &&
+           ecx == signature_AMD_ecx && edx == signature_AMD_edx;
+}
 #else
 ssi_isa ssi_cpu_best(void)
 {
@@ -68,6 +75,11 @@ ssi_isa ssi_cpu_best(void)
 }
 
 bool ssi_cpu_has_fma(void)
+{
+    return false;
+}
+
+bool ssi_cpu_is_amd(void)
 {
     return false;
 }

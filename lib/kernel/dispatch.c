@@ -12,16 +12,22 @@ bool ssi_kernel_fits(ssi_kernel_needs needs, ssi_isa isa)
     case SSI_NEEDS_AVX2:
         return isa >= SSI_ISA_AVX2;
     case SSI_NEEDS_AVX512:
+    case SSI_SUITS_AMD:
         return isa >= SSI_ISA_AVX512;
     }
     return false;
+}
+
+static bool is_chosen(ssi_kernel_needs needs, ssi_isa isa)
+{
+    return ssi_kernel_fits(needs, isa) && (needs != SSI_SUITS_AMD || ssi_cpu_is_amd());
 }
 
 void ssi_kernels_select(ssi_kernels *kernels, ssi_isa isa)
 {
     *kernels = (ssi_kernels){.isa = isa};
 #define SSI_KERNEL(function, member, needs) \
-    if (ssi_kernel_fits(needs, isa))        \
+    if (is_chosen(needs, isa))              \
         kernels->member = function;
 #include "kernel/kernel_list.inc"
 #undef SSI_KERNEL

@@ -11,9 +11,11 @@ typedef enum ssi_kernel_needs {
     SSI_NEEDS_FMA,         /* the same C with hardware FMA: used at SSI_ISA_PORTABLE too */
     SSI_NEEDS_AVX2,
     SSI_NEEDS_AVX512,
+    SSI_SUITS_AMD, /* needs AVX-512, runs on every maker's, is chosen on AMD's: they load an operand
+                    * of 512 bits for each that they multiply, an Ice Lake for every other one */
 } ssi_kernel_needs;
 
-/* Whether a kernel may run on this machine in a table of `isa`. */
+/* Whether a kernel can run on this machine in a table of `isa`. */
 bool ssi_kernel_fits(ssi_kernel_needs needs, ssi_isa isa);
 
 #define SSI_KERNEL(function, member, needs) \

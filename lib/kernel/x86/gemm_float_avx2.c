@@ -51,21 +51,15 @@ static inline __attribute__((always_inline)) void tile(const ssi_matrix *weight,
 
 #define SSI_GEMM ssi_gemm_f32_f32_4x16__avx2
 #define SSI_TILE(groups, rows) tile(weight, SSI_TYPE_F32, group, x, row, rows, y, y_stride)
-#define SSI_GROUPS_MAX 1
 #define SSI_ROWS_MAX 4
-#define SSI_ROWS_MANY 4
 #include "kernel/x86/gemm_rows.h"
 
 #define SSI_GEMM ssi_gemm_f32_f16_4x16__avx2
 #define SSI_TILE(groups, rows) tile(weight, SSI_TYPE_F16, group, x, row, rows, y, y_stride)
-#define SSI_GROUPS_MAX 1
 #define SSI_ROWS_MAX 4
-#define SSI_ROWS_MANY 4
 #include "kernel/x86/gemm_rows.h"
 
 #define SSI_GEMM ssi_gemm_f32_bf16_4x16__avx2
 #define SSI_TILE(groups, rows) tile(weight, SSI_TYPE_BF16, group, x, row, rows, y, y_stride)
-#define SSI_GROUPS_MAX 1
 #define SSI_ROWS_MAX 4
-#define SSI_ROWS_MANY 4
 #include "kernel/x86/gemm_rows.h"

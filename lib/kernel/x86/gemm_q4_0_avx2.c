@@ -4,7 +4,5 @@
 
 #define SSI_GEMM ssi_gemm_q8_q4_0_4x16c4__avx2
 #define SSI_TILE(groups, rows) tile_q4(weight, false, group, x, row, rows, y, y_stride)
-#define SSI_GROUPS_MAX 1
 #define SSI_ROWS_MAX 4
-#define SSI_ROWS_MANY 4
 #include "kernel/x86/gemm_rows.h"

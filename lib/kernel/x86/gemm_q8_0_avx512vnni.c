@@ -73,9 +73,8 @@ tile(const ssi_matrix *weight, uint32_t group, uint32_t groups, const ssi_activa
         _mm512_store_ps(y + r * y_stride + g * SSI_GROUP, acc[g][r]);
 }
 
-#define SSI_GEMM ssi_gemm_q8_q8_0_12x32c4__avx512vnni
+#define SSI_GEMM ssi_gemm_q8_q8_0_12x16c4__avx512vnni
+#define SSI_GEMM_PAIRS ssi_gemm_q8_q8_0_8x32c4__avx512vnni
 #define SSI_TILE(groups, rows) tile(weight, group, groups, x, row, rows, y, y_stride)
-#define SSI_GROUPS_MAX 2
 #define SSI_ROWS_MAX 12
-#define SSI_ROWS_MANY 8
 #include "kernel/x86/gemm_rows.h"
