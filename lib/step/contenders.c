@@ -18,12 +18,13 @@ typedef struct contender {
     uint32_t token;
 } contender;
 
-/* The tokens within the margin, the largest first; of equals the lower id. */
-static uint32_t find(const float *logits, uint32_t count, float least, contender *list)
+/* Adds those of tokens [begin, chunk_end) that lie within the margin, the largest first; of equals the
+ * lower id. */
+static uint32_t find(const float *logits, uint32_t begin, uint32_t chunk_end, float least,
+                     contender *list, uint32_t found)
 {
-    uint32_t found = 0;
-    for (uint32_t strip = 0; strip < count; strip += SSI_STRIP) {
-        uint32_t end = ssi_strip_end(logits, strip, count, least);
+    for (uint32_t strip = begin; strip < chunk_end; strip += SSI_STRIP) {
+        uint32_t end = ssi_strip_end(logits, strip, chunk_end, least);
         for (uint32_t token = strip; token < end; token++) {
             if (!(logits[token] >= least))
                 continue;
@@ -74,12 +75,17 @@ static void weigh_body(void *context, uint32_t row)
     float *logits = region->logits + row * work->logit_stride;
     contender list[CONTENDERS];
     _Alignas(64) float weighed[CONTENDERS];
+    const ssi_chunk_peak *chunk = work->chunk_peaks + row * work->chunk_stride;
     ssi_peak *peak = &work->peaks[row];
-    peak->token = kernels->argmax(logits, size, &peak->finite);
+    *peak = ssi_head_peak(work, row, size);
     if (!peak->finite || !ssi_takes_quants(&work->model->head))
         return;
     const float least = logits[peak->token] - MARGIN;
-    uint32_t count = find(logits, size, least, list);
+    uint32_t count = 0;
+    for (uint32_t begin = 0; begin < size; begin += SSI_HEAD_CHUNK, chunk++)
+        if (chunk->logit >= least)
+            count = find(logits, begin, size - begin < SSI_HEAD_CHUNK ? size : begin + SSI_HEAD_CHUNK,
+                         least, list, count);
     if (count < 2)
         return;
     weigh(work, row, list, count, weighed);

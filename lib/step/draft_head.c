@@ -16,14 +16,11 @@
 void ssi_draft_head_run(ssi_workspace *work, uint32_t first_row)
 {
     ssi_streams *streams = &work->streams;
-    const ssi_kernels *kernels = &work->model->kernels;
     ssi_head_run(work, &streams->adapter->draft_head, first_row, streams->count, streams->logits,
                  streams->logit_stride);
     streams->finite = 0;
     for (uint32_t j = 0; j < streams->count; j++) {
-        bool finite;
-        kernels->argmax(streams->logits + j * streams->logit_stride,
-                        streams->adapter->draft_count, &finite);
+        bool finite = ssi_head_peak(work, j, streams->adapter->draft_count).finite;
         streams->finite |= (uint64_t)finite << j;
     }
 }

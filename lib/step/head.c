@@ -3,10 +3,13 @@
 #include "step/cut.h"
 #include "step/rows.h"
 
+#define CHUNK_GROUPS (SSI_HEAD_CHUNK / SSI_GROUP)
+_Static_assert(CHUNK_GROUPS % SSI_GEMM_GROUPS == 0, "a chunk is whole pairs");
+
 typedef struct head_work {
     const ssi_workspace *work;
     const ssi_linear *head;
-    ssi_cut cut;
+    ssi_cut cut; /* units are chunks */
     float *logits;
     size_t logit_stride;
 } head_work;
@@ -15,11 +18,23 @@ static void head_body(void *context, uint32_t task)
 {
     const head_work *region = context;
     const ssi_workspace *work = region->work;
+    const ssi_kernels *kernels = &work->model->kernels;
+    const ssi_matrix *weight = &region->head->weight;
     ssi_part part = ssi_cut_part(&region->cut, task);
-    uint32_t groups = region->head->weight.group_count, end = part.unit_end * SSI_GEMM_GROUPS;
-    ssi_rows_multiply(&work->model->kernels, region->head, part.unit_begin * SSI_GEMM_GROUPS,
-                      end < groups ? end : groups, &work->normed, part.row_begin, part.row_end,
-                      region->logits, region->logit_stride);
+    uint32_t end = part.unit_end * CHUNK_GROUPS;
+    ssi_rows_multiply(kernels, region->head, part.unit_begin * CHUNK_GROUPS,
+                      end < weight->group_count ? end : weight->group_count, &work->normed,
+                      part.row_begin, part.row_end, region->logits, region->logit_stride);
+    for (uint32_t row = part.row_begin; row < part.row_end; row++)
+        for (uint32_t chunk = part.unit_begin; chunk < part.unit_end; chunk++) {
+            uint32_t begin = chunk * SSI_HEAD_CHUNK, left = weight->rows - begin;
+            const float *logits = region->logits + row * region->logit_stride + begin;
+            ssi_chunk_peak *peak = &work->chunk_peaks[row * work->chunk_stride + chunk];
+            uint32_t index = kernels->argmax(logits, left < SSI_HEAD_CHUNK ? left : SSI_HEAD_CHUNK,
+                                             &peak->finite);
+            peak->index = begin + index;
+            peak->logit = logits[index];
+        }
 }
 
 void ssi_head_run(ssi_workspace *work, const ssi_linear *head, uint32_t first,
@@ -28,9 +43,24 @@ void ssi_head_run(ssi_workspace *work, const ssi_linear *head, uint32_t first,
     ssi_rows_norm(work, work->model->output_norm, first, row_count, ssi_takes_quants(head));
     head_work region = {.work = work, .head = head, .logits = logits,
                         .logit_stride = logit_stride};
-    region.cut = ssi_cut_make((head->weight.group_count + SSI_GEMM_GROUPS - 1) / SSI_GEMM_GROUPS,
+    region.cut = ssi_cut_make((head->weight.rows + SSI_HEAD_CHUNK - 1) / SSI_HEAD_CHUNK,
                               row_count, work->parallel->thread_count);
     ssi_parallel_run(work->parallel, ssi_cut_tasks(&region.cut), head_body, &region);
+}
+
+ssi_peak ssi_head_peak(const ssi_workspace *work, uint32_t row, uint32_t count)
+{
+    const ssi_chunk_peak *chunks = work->chunk_peaks + row * work->chunk_stride;
+    ssi_peak peak = {chunks[0].index, chunks[0].finite};
+    float largest = chunks[0].logit;
+    for (uint32_t chunk = 1; chunk * SSI_HEAD_CHUNK < count; chunk++) {
+        peak.finite &= chunks[chunk].finite;
+        if (chunks[chunk].logit > largest) {
+            largest = chunks[chunk].logit;
+            peak.token = chunks[chunk].index;
+        }
+    }
+    return peak;
 }
 
 void ssi_main_head_run(ssi_workspace *work, uint32_t first, uint32_t row_count, float *logits)

@@ -3,7 +3,7 @@
 #include "step/rows.h"
 
 /* Below this many rows the calling thread is done before another one is awake. */
-#define ROWS_WORTH_SPREADING 8u
+#define ROWS_WORTH_SPREADING 4u
 
 typedef struct spread_work {
     uint32_t row_count, parts;

@@ -18,6 +18,14 @@
 #include "step/sample.h"
 #include "step/streams.h"
 
+/* The largest of SSI_HEAD_CHUNK logits: a head leaves it behind while they are in its cache. */
+#define SSI_HEAD_CHUNK 512u
+typedef struct ssi_chunk_peak {
+    float logit;
+    uint32_t index; /* in the row; of equals the lowest */
+    bool finite;    /* all of the chunk */
+} ssi_chunk_peak;
+
 /* The rows of a pass. Arrays are [row]. */
 typedef struct ssi_batch {
     uint32_t row_count;
@@ -61,6 +69,8 @@ typedef struct ssi_workspace {
     unsigned char *attention_scratch; /* [attention task][attention_scratch_bytes] */
     size_t attention_scratch_bytes;
     float *logits;            /* [logit_rows][logit_stride] */
+    ssi_chunk_peak *chunk_peaks; /* [row of the last head run][chunk_stride] */
+    uint32_t chunk_stride;
     float *contender_rows;    /* [logit_rows][d][16]: rows of the head, interleaved */
     float *contender_row;     /* [logit_rows][d] */
     ssi_peak *peaks;          /* [logit_rows]: of the last run of the model's own head */
@@ -182,9 +192,12 @@ uint32_t ssi_draft_expand(void *context, uint32_t stream, int32_t parent_token,
                           ssi_candidate candidates[SSI_CANDIDATES]);
 void ssi_layer_run(ssi_workspace *work, uint32_t layer);                  /* layer.c */
 void ssi_attention_run(ssi_workspace *work, uint32_t layer, bool quantise); /* attention.c */
-/* head.c: output norm and a head; logits of rows first .. first + row_count - 1. */
+/* head.c: output norm and a head; logits of rows first .. first + row_count - 1, and their
+ * work->chunk_peaks. */
 void ssi_head_run(ssi_workspace *work, const ssi_linear *head, uint32_t first,
                   uint32_t row_count, float *logits, size_t logit_stride);
+/* What the chunks of one row, of that run, come to: the lowest index of its largest logit. */
+ssi_peak ssi_head_peak(const ssi_workspace *work, uint32_t row, uint32_t count);
 /* The model's own head, its contenders weighed again, and work->peaks; rows logit_stride apart. */
 void ssi_main_head_run(ssi_workspace *work, uint32_t first, uint32_t row_count, float *logits);
 /* contenders.c: the logits of the likeliest tokens again, in binary32, and which is the largest

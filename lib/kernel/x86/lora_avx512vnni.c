@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* B of a LoRA pair, added to rows, with VPDPBUSD: a lane is an output row. Groups are the outer
- * loop, so that B is read once for all rows, and at the usual rank 16 lies in four registers. */
+ * loop, so that B is read once for all rows, and at the usual ranks, 8 and 16, lies in registers. */
 #include <immintrin.h>
 
 #include "kernel/kernel_list.h"
 #include "kernel/x86/dot_avx512vnni.h"
 #include "kernel/x86/unroll.h"
 
-#define HELD 4u /* chunks of four ranks in registers */
+#define HELD_MAX 4u /* chunks of four ranks in registers */
 
 static inline __attribute__((always_inline)) void add_group(const uint8_t *quants, __m512 scales,
                                                             uint32_t held, uint32_t chunk_count,
@@ -15,7 +15,7 @@ static inline __attribute__((always_inline)) void add_group(const uint8_t *quant
                                                             uint32_t row_count, float *y,
                                                             size_t y_stride)
 {
-    __m512i weights[HELD];
+    __m512i weights[HELD_MAX];
     SSI_UNROLL
     for (uint32_t chunk = 0; chunk < held; chunk++)
         weights[chunk] = _mm512_load_si512(quants + chunk * 64);
@@ -40,8 +40,10 @@ void ssi_lora_add__avx512vnni(const ssi_lora_b *b, uint32_t group_begin, uint32_
         const uint8_t *quants = b->quants + (size_t)group * chunk_count * 64;
         __m512 scales = _mm512_load_ps(b->scales + group * SSI_GROUP);
         float *out = y + (size_t)group * SSI_GROUP;
-        if (chunk_count == HELD)
-            add_group(quants, scales, HELD, HELD, t, row_count, out, y_stride);
+        if (chunk_count == 4)
+            add_group(quants, scales, 4, 4, t, row_count, out, y_stride);
+        else if (chunk_count == 2)
+            add_group(quants, scales, 2, 2, t, row_count, out, y_stride);
         else
             add_group(quants, scales, 0, chunk_count, t, row_count, out, y_stride);
     }
