@@ -76,6 +76,11 @@ static void run_rms_norm(void (*function)(void), void *context)
     ((__typeof__(&ssi_rms_norm__ref))function)(first, second, 1e-5f, 576, third);
 }
 
+static void run_quantize(void (*function)(void), void *context)
+{
+    ((__typeof__(&ssi_quantize__ref))function)(context, 0, 1);
+}
+
 static void run_silu_mul(void (*function)(void), void *context)
 {
     (void)context;
@@ -198,6 +203,10 @@ int main(void)
     for (size_t i = 0; i < sizeof loads / sizeof loads[0]; i++)
         bench_attention(&loads[i], queries, outputs);
     bench("rms_norm 576", offsetof(ssi_kernels, rms_norm), run_rms_norm, NULL, 0.0);
+    ssi_activation_block blocks[18];
+    ssi_activation x = {.columns = 576, .block_count = 18, .value_stride = 576, .values = first,
+                        .blocks = blocks};
+    bench("quantize 576", offsetof(ssi_kernels, quantize), run_quantize, &x, 0.0);
     bench("silu_mul 1536", offsetof(ssi_kernels, silu_mul), run_silu_mul, NULL, 0.0);
     bench("to_f16 192", offsetof(ssi_kernels, to_f16), run_to_f16, NULL, 0.0);
     bench("argmax 49152", offsetof(ssi_kernels, argmax), run_argmax, NULL, 0.0);
