@@ -38,6 +38,9 @@
 
 #define UNTRIED_RATIO 0.8f /* parallel streams are given the benefit of the doubt, once */
 
+/* What a pruned pass is thought to lose, in tokens, before any was run: an early exit that is trusted
+ * until it errs cost text to SQL a tenth of its speed. */
+#define PRUNE_LOSS_PRIOR 0.25f
 #define KEEP_PRIOR 0.6f
 #define FIXED_PRUNE_THRESHOLD                                                                  \
     0.01f /* for trees without a clock: cuts 5 % of true children on the
@@ -51,6 +54,7 @@ void ssi_planner_init(ssi_planner *planner, const ssi_planner_config *config)
     ssi_row_cost_init(&planner->row_cost, config->row_cost_shape);
     planner->recent_tokens = planner->recent_time = RATE_PRIOR;
     planner->keep_share = KEEP_PRIOR;
+    planner->prune_loss = PRUNE_LOSS_PRIOR;
     planner->stream_gain = GAIN_PRIOR;
     planner->stream_interval = PROBE_FIRST;
     planner->plain_interval = PLAIN_FIRST;
@@ -298,14 +302,14 @@ static void learn_gain(ssi_planner *planner, float accepted, float row_cost)
         planner->stream_interval += planner->stream_interval / 2;
 }
 
-/* The early exit is believed until it is seen to err: a true child that it cut is a token lost, at
- * the least. What was learnt long ago is doubted again. */
+/* A true child that the early exit cut is a token lost, at the least. What was learnt long ago is
+ * doubted again. */
 static void learn_loss(ssi_planner *planner, const ssi_outcome *outcome)
 {
     if (planner->plan.prune)
         planner->prune_loss += ((outcome->cut_wrongly ? 1.0f : 0.0f) - planner->prune_loss) / 8;
     else
-        planner->prune_loss -= planner->prune_loss / 512;
+        planner->prune_loss += (PRUNE_LOSS_PRIOR - planner->prune_loss) / 512;
 }
 
 static void learn_costs(ssi_planner *planner, const ssi_outcome *outcome)
