@@ -86,7 +86,12 @@ for name in "$@"; do
         train sql.4 answered -a "$work/sql.lora.gguf" --dev "$work/sql.dev.jsonl" --mode shared \
             --streams 6 --msa-layers 15 --root 32 --parent 64 --distill --distill-tokens 96 \
             --steps 600 --shares 0,92,8 --stream-lr 2.5e-3 --teacher 0.5 --seed 9
-        ship sql.4 ;;
+        tail -n +21201 "$work/sql.train.jsonl" | head -n 1200 >"$work/latest.jsonl"
+        own_sql 1000 3 | between 5 6 "$work/latest.jsonl" >"$work/latest.train.jsonl"
+        train sql.5 latest -a "$work/sql.4.gguf" --dev "$work/sql.dev.jsonl" --mode shared \
+            --distill --distill-tokens 96 --steps 500 --shares 0,94,6 --stream-lr 1.2e-3 \
+            --teacher 0.5 --seed 10
+        ship sql.5 ;;
     e2e)
         unpack e2e
         train e2e.1 e2e --mode shared --streams 6 --msa-layers 8 --rank 8 --stream-rank 16 \

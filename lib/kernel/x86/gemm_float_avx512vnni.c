@@ -55,21 +55,21 @@ tile(const ssi_matrix *weight, ssi_type type, uint32_t group, uint32_t groups,
 }
 
 #define SSI_GEMM ssi_gemm_f32_f32_12x16__avx512vnni
-#define SSI_GEMM_PAIRS ssi_gemm_f32_f32_8x32__avx512vnni
+#define SSI_GEMM_PAIRS ssi_gemm_f32_f32_12x32__avx512vnni
 #define SSI_TILE(groups, rows) \
     tile(weight, SSI_TYPE_F32, group, groups, x, row, rows, y, y_stride)
 #define SSI_ROWS_MAX 12
 #include "kernel/x86/gemm_rows.h"
 
 #define SSI_GEMM ssi_gemm_f32_f16_12x16__avx512vnni
-#define SSI_GEMM_PAIRS ssi_gemm_f32_f16_8x32__avx512vnni
+#define SSI_GEMM_PAIRS ssi_gemm_f32_f16_12x32__avx512vnni
 #define SSI_TILE(groups, rows) \
     tile(weight, SSI_TYPE_F16, group, groups, x, row, rows, y, y_stride)
 #define SSI_ROWS_MAX 12
 #include "kernel/x86/gemm_rows.h"
 
 #define SSI_GEMM ssi_gemm_f32_bf16_12x16__avx512vnni
-#define SSI_GEMM_PAIRS ssi_gemm_f32_bf16_8x32__avx512vnni
+#define SSI_GEMM_PAIRS ssi_gemm_f32_bf16_12x32__avx512vnni
 #define SSI_TILE(groups, rows) \
     tile(weight, SSI_TYPE_BF16, group, groups, x, row, rows, y, y_stride)
 #define SSI_ROWS_MAX 12

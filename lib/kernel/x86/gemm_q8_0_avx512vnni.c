@@ -74,7 +74,7 @@ tile(const ssi_matrix *weight, uint32_t group, uint32_t groups, const ssi_activa
 }
 
 #define SSI_GEMM ssi_gemm_q8_q8_0_12x16c4__avx512vnni
-#define SSI_GEMM_PAIRS ssi_gemm_q8_q8_0_8x32c4__avx512vnni
+#define SSI_GEMM_PAIRS ssi_gemm_q8_q8_0_12x32c4__avx512vnni
 #define SSI_TILE(groups, rows) tile(weight, group, groups, x, row, rows, y, y_stride)
 #define SSI_ROWS_MAX 12
 #include "kernel/x86/gemm_rows.h"
