@@ -46,7 +46,7 @@ static bool takes_quants(const layer_work *region, uint32_t map_begin, uint32_t 
 }
 
 /* One task's share of asking for the A's of the maps after this region. The calling thread will
- * most often be the first to need them, and the first tasks are its own (base/pool.c). */
+ * read them, and the first tasks are its own (base/pool.c). */
 static void ask_ahead(const layer_work *region, uint32_t map_begin, uint32_t map_end,
                       uint32_t task)
 {
