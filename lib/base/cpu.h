@@ -3,8 +3,6 @@
 #ifndef SSI_BASE_CPU_H
 #define SSI_BASE_CPU_H
 
-#include <stdatomic.h>
-
 #include "base/status.h"
 
 typedef enum ssi_isa { /* each includes the ones before it */
@@ -18,19 +16,6 @@ ssi_isa ssi_cpu_best(void);
 bool ssi_cpu_has_fma(void); /* hardware FMA: the portable kernels' fast twin may run */
 bool ssi_cpu_is_amd(void);
 uint32_t ssi_cpu_count(void); /* cores this process may run on; at least 1 */
-
-/* Between two looks at a word that another thread is about to write. */
-static inline void ssi_cpu_pause(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#else
-    atomic_signal_fence(memory_order_seq_cst);
-#endif
-}
-
 const char *ssi_isa_name(ssi_isa isa); /* "portable", "avx2", "avx512" */
 
 #endif

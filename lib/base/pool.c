@@ -21,7 +21,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-#include "base/cpu.h"
 #include "base/float_env.h"
 #include "base/os.h"
 
@@ -62,6 +61,18 @@ struct ssi_pool {
     share shares[];
 };
 
+static inline void relax(void)
+{
+    for (int i = 0; i < PAUSES_PER_LOOK; i++)
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("yield");
+#else
+        atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
 /* Waits a while for *word to become zero, or not zero; false when the time is over. */
 static bool spin_until(atomic_uint *word, bool zero, const atomic_bool *stopping,
                        uint64_t limit_ns)
@@ -71,8 +82,7 @@ static bool spin_until(atomic_uint *word, bool zero, const atomic_bool *stopping
         if ((atomic_load_explicit(word, memory_order_acquire) == 0) == zero ||
             (stopping && atomic_load_explicit(stopping, memory_order_relaxed)))
             return true;
-        for (int i = 0; i < PAUSES_PER_LOOK; i++)
-            ssi_cpu_pause();
+        relax();
         if (looks % LOOKS_PER_CLOCK == 0) {
             uint64_t now = ssi_clock_ns(NULL);
             if (start == 0)

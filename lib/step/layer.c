@@ -5,8 +5,7 @@
  *     norm │ gate, up, silu                             │ down; add
  *
  * Everything that reads one task's own outputs runs in that task; only what needs whole rows stands
- * between the regions: the norms, and for wide batches the small half of a LoRA. For narrow ones the
- * first task of a region makes that half while the others already multiply. */
+ * between the regions: the norms, and the small half of a LoRA. */
 #include "step/cut.h"
 #include "step/lora.h"
 #include "step/rows.h"
@@ -22,11 +21,7 @@ typedef struct layer_work {
     const float *norm;               /* makes x; NULL: x is there */
     bool quantise;                   /* the maps take x in 8 bits */
     uint32_t map_begin, map_end;     /* the maps that will take x */
-    bool wide;                       /* A x is made for them beforehand */
-    atomic_uint reduced;             /* how far A x is: REDUCE_... */
 } layer_work;
-
-enum { REDUCE_WAITING, REDUCE_RUNNING, REDUCE_DONE };
 
 static void run(layer_work *region, uint32_t unit_count,
                 void (*body)(void *context, uint32_t task))
@@ -57,38 +52,13 @@ static void ask_ahead(const layer_work *region, uint32_t map_begin, uint32_t map
         ssi_lora_reduce_ahead(lora, map_begin, map_end, task, own);
 }
 
-static void reduce(const layer_work *region, uint32_t row_begin, uint32_t row_end)
-{
-    ssi_lora_reduce(region->work, &region->lora, region->map_begin, region->map_end, region->x,
-                    row_begin, row_end);
-}
-
 static void ready_body(void *context, uint32_t row_begin, uint32_t row_end)
 {
     const layer_work *region = context;
     if (region->norm)
         ssi_rows_norm_part(region->work, region->norm, 0, row_begin, row_end, region->quantise);
-    if (region->wide)
-        reduce(region, row_begin, row_end);
-}
-
-/* Every task of a region begins with this: the first makes A x for all. */
-static void begin_reduce(layer_work *region)
-{
-    unsigned waiting = REDUCE_WAITING;
-    if (atomic_load_explicit(&region->reduced, memory_order_relaxed) != REDUCE_WAITING ||
-        !atomic_compare_exchange_strong_explicit(&region->reduced, &waiting, REDUCE_RUNNING,
-                                                 memory_order_relaxed, memory_order_relaxed))
-        return;
-    reduce(region, 0, region->work->batch.row_count);
-    atomic_store_explicit(&region->reduced, REDUCE_DONE, memory_order_release);
-}
-
-/* Who waits here waits for a thread that is at work and waits for nobody. */
-static void await_reduce(const layer_work *region)
-{
-    while (atomic_load_explicit(&region->reduced, memory_order_acquire) != REDUCE_DONE)
-        ssi_cpu_pause();
+    ssi_lora_reduce(region->work, &region->lora, region->map_begin, region->map_end, region->x,
+                    row_begin, row_end);
 }
 
 /* What maps [map_begin, map_end) need of whole rows of their input. */
@@ -100,13 +70,8 @@ static void make_ready(layer_work *region, uint32_t map_begin, uint32_t map_end,
     region->x = x;
     region->norm = norm;
     region->quantise = takes_quants(region, map_begin, map_end);
-    uint32_t row_count = region->work->batch.row_count;
-    bool any = ssi_lora_any(&region->lora);
-    region->wide = row_count > SSI_CUT_ROWS;
-    atomic_store_explicit(&region->reduced, any && !region->wide ? REDUCE_WAITING : REDUCE_DONE,
-                          memory_order_relaxed); /* the region's start publishes it */
-    if (norm || (any && region->wide))
-        ssi_rows_spread(region->work, row_count, ready_body, region);
+    if (norm || ssi_lora_any(&region->lora))
+        ssi_rows_spread(region->work, region->work->batch.row_count, ready_body, region);
 }
 
 /* y = W x + bias, + B (A x) where there is a LoRA, for a range of groups and rows. */
@@ -118,7 +83,6 @@ static void multiply(const layer_work *region, uint32_t map, uint32_t group_begi
     ssi_lora_expand_ahead(&region->lora, map, group_begin, group_end);
     ssi_rows_multiply(&work->model->kernels, &region->layer->linear[map], group_begin,
                       group_end, x, row_begin, row_end, y, y_stride);
-    await_reduce(region);
     ssi_lora_expand(work, &region->lora, map, map - region->map_begin, group_begin, group_end,
                     row_begin, row_end, y, y_stride);
 }
@@ -195,8 +159,7 @@ static void project(const layer_work *region, uint32_t map, uint32_t begin, uint
 
 static void project_body(void *context, uint32_t task)
 {
-    layer_work *region = context;
-    begin_reduce(region);
+    const layer_work *region = context;
     head_units units = units_of(&region->work->model->hyper);
     ssi_part part = ssi_cut_part(&region->cut, task);
     uint32_t first = 0; /* unit where the map begins, the three in a row */
@@ -232,16 +195,14 @@ static void add_delta(const layer_work *region, uint32_t map, const ssi_activati
 
 static void output_body(void *context, uint32_t task)
 {
-    layer_work *region = context;
-    begin_reduce(region);
+    const layer_work *region = context;
     ask_ahead(region, SSI_GATE, SSI_DOWN, task);
     add_delta(region, SSI_OUTPUT, &region->work->attended, task);
 }
 
 static void down_body(void *context, uint32_t task)
 {
-    layer_work *region = context;
-    begin_reduce(region);
+    const layer_work *region = context;
     ask_ahead(region, SSI_QUERY, SSI_OUTPUT, task);
     add_delta(region, SSI_DOWN, &region->work->gated, task);
 }
@@ -251,8 +212,7 @@ _Static_assert(SSI_GEMM_GROUPS * SSI_GROUP % SSI_BLOCK == 0, "a unit quantises w
 /* A unit is whole blocks of down's input. */
 static void gate_body(void *context, uint32_t task)
 {
-    layer_work *region = context;
-    begin_reduce(region);
+    const layer_work *region = context;
     const ssi_workspace *work = region->work;
     const ssi_kernels *kernels = &work->model->kernels;
     const ssi_linear *gate = &region->layer->linear[SSI_GATE];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An adapter's LoRA pairs in a layer: y += B (A x), main pairs on every row, stream pairs on stream
- * rows too. A takes a whole row of x, so A x is made where rows are whole, without another meeting
- * of the threads (layer.c). B is applied by the tasks that own the groups of y. */
+ * rows too. A takes a whole row of x, so A x is made where rows are whole: by whoever has just
+ * normalised or quantised them, without another meeting of the threads. B is applied by the tasks
+ * that own the groups of y. */
 #ifndef SSI_STEP_LORA_H
 #define SSI_STEP_LORA_H
 
