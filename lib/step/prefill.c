@@ -31,12 +31,10 @@ static uint32_t chunk_rows(const ssi_workspace *work, uint32_t count)
 
 static ss_status last_row(ssi_workspace *work, float *last_logits, ss_error *error)
 {
-    bool finite;
     if (!last_logits)
         return SS_OK;
     ssi_main_head_run(work, work->batch.row_count - 1, 1, last_logits);
-    work->model->kernels.argmax(last_logits, work->model->hyper.vocabulary_size, &finite);
-    if (!finite)
+    if (!work->peaks[0].finite)
         return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: the logits are not all finite",
                         work->cache.length - 1);
     return SS_OK;
@@ -65,8 +63,7 @@ static void score_body(void *context, uint32_t task)
     const ssi_kernels *kernels = &work->model->kernels;
     uint32_t count = work->model->hyper.vocabulary_size;
     const float *logits = work->logits + task * work->logit_stride;
-    bool finite;
-    float largest = logits[kernels->argmax(logits, count, &finite)];
+    float largest = logits[work->peaks[task].token];
     float sum = kernels->exp_sum(logits, count, largest, 1.0f);
     scoring->log_probabilities[task] =
         logits[scoring->targets[task]] - largest - ssi_logf(sum);

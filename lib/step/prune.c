@@ -55,7 +55,10 @@ void ssi_prune_score(ssi_workspace *work, const ssi_tree *tree, float *probabili
         ssi_main_head_run(work, tree->node_count, count, work->logits);
     for (uint32_t i = 0; i < count; i++) {
         const float *logits = work->logits + (size_t)i * stride;
-        largest[i] = logits[kernels->argmax(logits, adapter->draft_count, &finite[i])];
+        ssi_peak peak = adapter->draft_tokens ? ssi_head_peak(work, i, adapter->draft_count)
+                                              : work->peaks[i];
+        finite[i] = peak.finite;
+        largest[i] = logits[peak.token];
         sum[i] = kernels->exp_sum(logits, adapter->draft_count, largest[i], 1.0f);
     }
     probability[0] = 1.0f;
