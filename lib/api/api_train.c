@@ -125,7 +125,9 @@ ss_status ss_trainer_write_adapter(ss_trainer *trainer, const char *path, ss_err
     SSI_TRY(ssi_need(trainer, "trainer", error));
     SSI_TRY(ssi_need(path, "path", error));
     ssi_float_env before = ssi_float_env_enter();
-    ss_status status = ssi_trainer_write_adapter(trainer, path, error);
+    ss_status status = ssi_trainer_begin(trainer, error);
+    if (status == SS_OK)
+        status = ssi_trainer_write_adapter(trainer, path, error);
     ssi_float_env_leave(before);
     return status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Output norm and LM head: the logits of some rows. */
+/* Output norm and a head, the model's or the streams': the logits of some rows. */
 #include "step/cut.h"
 #include "step/rows.h"
 
@@ -27,11 +27,11 @@ static void head_body(void *context, uint32_t task)
                       part.row_begin, part.row_end, region->logits, region->logit_stride);
     for (uint32_t row = part.row_begin; row < part.row_end; row++)
         for (uint32_t chunk = part.unit_begin; chunk < part.unit_end; chunk++) {
-            uint32_t begin = chunk * SSI_HEAD_CHUNK, left = weight->rows - begin;
+            uint32_t begin = chunk * SSI_HEAD_CHUNK;
             const float *logits = region->logits + row * region->logit_stride + begin;
             ssi_chunk_peak *peak = &work->chunk_peaks[row * work->chunk_stride + chunk];
-            uint32_t index = kernels->argmax(logits, left < SSI_HEAD_CHUNK ? left : SSI_HEAD_CHUNK,
-                                             &peak->finite);
+            uint32_t count = ssi_head_chunk_end(begin, weight->rows) - begin;
+            uint32_t index = kernels->argmax(logits, count, &peak->finite);
             peak->index = begin + index;
             peak->logit = logits[index];
         }
@@ -61,10 +61,4 @@ ssi_peak ssi_head_peak(const ssi_workspace *work, uint32_t row, uint32_t count)
         }
     }
     return peak;
-}
-
-void ssi_main_head_run(ssi_workspace *work, uint32_t first, uint32_t row_count, float *logits)
-{
-    ssi_head_run(work, &work->model->head, first, row_count, logits, work->logit_stride);
-    ssi_contenders_weigh(work, row_count, logits);
 }

@@ -15,16 +15,9 @@
 #include "cache/kv_cache.h"
 #include "draft/planner.h"
 #include "model/model.h"
+#include "step/head_chunk.h"
 #include "step/sample.h"
 #include "step/streams.h"
-
-/* The largest of SSI_HEAD_CHUNK logits: a head leaves it behind while they are in its cache. */
-#define SSI_HEAD_CHUNK 512u
-typedef struct ssi_chunk_peak {
-    float logit;
-    uint32_t index; /* in the row; of equals the lowest */
-    bool finite;    /* all of the chunk */
-} ssi_chunk_peak;
 
 /* The rows of a pass. Arrays are [row]. */
 typedef struct ssi_batch {
@@ -198,11 +191,9 @@ void ssi_head_run(ssi_workspace *work, const ssi_linear *head, uint32_t first,
                   uint32_t row_count, float *logits, size_t logit_stride);
 /* What the chunks of one row, of that run, come to: the lowest index of its largest logit. */
 ssi_peak ssi_head_peak(const ssi_workspace *work, uint32_t row, uint32_t count);
-/* The model's own head, its contenders weighed again, and work->peaks; rows logit_stride apart. */
+/* main_head.c: the model's own head, the logits of the likeliest tokens again in binary32, and in
+ * work->peaks which is the largest then; rows logit_stride apart. */
 void ssi_main_head_run(ssi_workspace *work, uint32_t first, uint32_t row_count, float *logits);
-/* contenders.c: the logits of the likeliest tokens again, in binary32, and which is the largest
- * then; after a run of the model's own head over the first row_count rows of `normed`. */
-void ssi_contenders_weigh(ssi_workspace *work, uint32_t row_count, float *logits);
 ss_status ssi_verify_run(ssi_workspace *work, const ssi_tree *tree, const ssi_sampler *sampler,
                          const ssi_sequence *sequence, const ssi_emitter *emitter, ssi_walk *walk,
                          ss_error *error) SSI_MUST_CHECK; /* verify.c */

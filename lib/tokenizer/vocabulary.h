@@ -103,14 +103,15 @@ static inline uint64_t ssi_pair_hash(int32_t left, int32_t right)
     return ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9e3779b97f4a7c15u;
 }
 
-/* encode.c. Scratch of at least `bytes`, valid until the next call; NULL when out of memory. */
+/* encoder.c. Scratch of at least `bytes`, valid until the next call; NULL when out of memory. */
 void ssi_encode_begin(ssi_encoder *encoder, const ssi_tokenizer *tokenizer, int32_t *tokens,
                       size_t capacity, ss_error *error);
 void *ssi_encode_scratch(ssi_encoder *encoder, size_t bytes);
-/* Text in which special tokens are recognised (else user-defined ones alone). */
-ss_status ssi_encode_text(ssi_encoder *encoder, ssi_text text, bool special) SSI_MUST_CHECK;
 /* Frees the scratch; turns what came of the call so far and the count into a status. */
 ss_status ssi_encode_end(ssi_encoder *encoder, ss_status status, size_t *count) SSI_MUST_CHECK;
+
+/* encode.c. Text in which special tokens are recognised (else user-defined ones alone). */
+ss_status ssi_encode_text(ssi_encoder *encoder, ssi_text text, bool special) SSI_MUST_CHECK;
 
 /* bpe.c, sentencepiece.c: text without special tokens. `after_special`: it begins the whole text
  * or follows a special token. */

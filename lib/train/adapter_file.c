@@ -67,11 +67,10 @@ ss_status ssi_trainer_make_file(const ss_trainer *trainer, void **file, size_t *
     return ssi_gguf_write_finish(&writer, file, bytes, error);
 }
 
-ss_status ssi_trainer_write_adapter(ss_trainer *trainer, const char *path, ss_error *error)
+ss_status ssi_trainer_write_adapter(const ss_trainer *trainer, const char *path, ss_error *error)
 {
     void *file;
     size_t bytes;
-    SSI_TRY(ssi_trainer_begin(trainer, error));
     SSI_TRY(ssi_trainer_make_file(trainer, &file, &bytes, error));
     ss_status status = ssi_file_write(path, file, bytes, error);
     ssi_release(&trainer->memory, file, bytes);

@@ -81,8 +81,6 @@ ss_status ssi_trainer_save(const ss_trainer *trainer, const char *path,
                            ss_error *error) SSI_MUST_CHECK;
 ss_status ssi_trainer_resume(ss_trainer *trainer, const char *path,
                              ss_error *error) SSI_MUST_CHECK;
-ss_status ssi_trainer_write_adapter(ss_trainer *trainer, const char *path,
-                                    ss_error *error) SSI_MUST_CHECK;
 
 /* trainer_stage.c: takes the stage's memory and sets its views up; nothing to do when it stands. */
 ss_status ssi_trainer_enter_stage(ss_trainer *trainer, ss_train_stage stage,
@@ -97,6 +95,8 @@ void ssi_trainer_gradient(ss_trainer *trainer, uint32_t step, ssi_train_sums *su
 /* adapter_file.c: the adapter as it stands, a file as one block of `memory`. */
 ss_status ssi_trainer_make_file(const ss_trainer *trainer, void **file, size_t *bytes,
                                 ss_error *error) SSI_MUST_CHECK;
+ss_status ssi_trainer_write_adapter(const ss_trainer *trainer, const char *path,
+                                    ss_error *error) SSI_MUST_CHECK;
 /* The engine runs with it from now on. */
 ss_status ssi_trainer_set_engine(const ss_trainer *trainer, ssi_train_engine *engine,
                                  ss_error *error) SSI_MUST_CHECK;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the largest logits lie close together, the 8-bit activations of the head decide more than
- * they should: of the rounding of a whole pass the head alone makes a quarter. So the tokens that
- * contend are weighed again, their rows of the head against the row's own binary32 numbers. It is a
- * function of the row alone, and costs a few rows of the head. (Over 1,200 next tokens against
- * exact arithmetic: tools/reference/fidelity.py.) */
+/* The model's own head: logits, and the close ones again. Where the largest lie close together, the
+ * 8-bit activations of the head decide more than they should: of the rounding of a whole pass the
+ * head alone makes a quarter. So the tokens that contend are weighed again, their rows of the head
+ * against the row's own binary32 numbers. It is a function of the row alone, and costs a few rows of
+ * the head. (Over 1,200 next tokens against exact arithmetic: tools/reference/fidelity.py.) */
 #include <math.h>
 #include <string.h>
 
@@ -84,8 +84,7 @@ static void weigh_body(void *context, uint32_t row)
     uint32_t count = 0;
     for (uint32_t begin = 0; begin < size; begin += SSI_HEAD_CHUNK, chunk++)
         if (chunk->logit >= least)
-            count = find(logits, begin, size - begin < SSI_HEAD_CHUNK ? size : begin + SSI_HEAD_CHUNK,
-                         least, list, count);
+            count = find(logits, begin, ssi_head_chunk_end(begin, size), least, list, count);
     if (count < 2)
         return;
     weigh(work, row, list, count, weighed);
@@ -104,8 +103,9 @@ static void weigh_body(void *context, uint32_t row)
         peak->token = kernels->argmax(logits, size, &peak->finite);
 }
 
-void ssi_contenders_weigh(ssi_workspace *work, uint32_t row_count, float *logits)
+void ssi_main_head_run(ssi_workspace *work, uint32_t first, uint32_t row_count, float *logits)
 {
     weigh_work region = {work, logits};
+    ssi_head_run(work, &work->model->head, first, row_count, logits, work->logit_stride);
     ssi_parallel_run(work->parallel, row_count, weigh_body, &region);
 }
