@@ -56,7 +56,7 @@ tuned() {
 }
 ship() { cp "$work/$1.gguf" "$shipped/${1%.*}.gguf"; }
 
-own_sql() { python3 "${0%/*}/make_sql_rows.py" --rows "$1" --seed "$2"; }
+own_sql() { python3 "${0%/*}/make_sql_rows.py" --rows "$1" --seed "$2" "${@:3}"; }
 
 # N M FILE: FILE's lines, one of standard input's behind N of every M of them.
 between() {
@@ -81,17 +81,17 @@ for name in "$@"; do
             >"$work/several.train.jsonl"
         train sql.3 several -a "$work/sql.2.gguf" $tuning --steps 330 --seed 6
         "$program" adapter export-lora "$work/sql.3.gguf" -o "$work/sql.lora.gguf"
-        tail -n +20001 "$work/sql.train.jsonl" | head -n 1200 >"$work/later.jsonl"
-        own_sql 1000 2 | between 5 6 "$work/later.jsonl" >"$work/answered.train.jsonl"
-        train sql.4 answered -a "$work/sql.lora.gguf" --dev "$work/sql.dev.jsonl" --mode shared \
-            --streams 6 --msa-layers 15 --root 32 --parent 64 --distill --distill-tokens 96 \
-            --steps 600 --shares 0,92,8 --stream-lr 2.5e-3 --teacher 0.5 --seed 9
-        tail -n +21201 "$work/sql.train.jsonl" | head -n 1200 >"$work/latest.jsonl"
-        own_sql 1000 3 | between 5 6 "$work/latest.jsonl" >"$work/latest.train.jsonl"
-        train sql.5 latest -a "$work/sql.4.gguf" --dev "$work/sql.dev.jsonl" --mode shared \
-            --distill --distill-tokens 96 --steps 500 --shares 0,94,6 --stream-lr 1.2e-3 \
-            --teacher 0.5 --seed 10
-        ship sql.5 ;;
+        own_sql 1700 4 --mixed >"$work/mixed.jsonl"
+        tail -n +21201 "$work/sql.train.jsonl" | head -n 1200 >"$work/later.jsonl"
+        {
+            tail -n +22401 "$work/sql.train.jsonl" | head -n 700 | between 2 5 "$work/mixed.jsonl"
+            own_sql 1000 3 | between 5 6 "$work/later.jsonl"
+        } >"$work/answered.train.jsonl"
+        train sql.4 answered -a "$work/sql.lora.gguf" --dev "$work/sql.dev.jsonl" --eval-every 400 \
+            --mode shared --streams 6 --msa-layers 8 --stream-rank 16 --root 32 --parent 64 \
+            --distill --distill-tokens 96 --steps 2000 --shares 0,95,5 --stream-lr 3e-3 \
+            --teacher 0.5 --seed 12
+        ship sql.4 ;;
     e2e)
         unpack e2e
         train e2e.1 e2e --mode shared --streams 6 --msa-layers 8 --rank 8 --stream-rank 16 \

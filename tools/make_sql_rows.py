@@ -8,7 +8,8 @@ WikiSQL (one table, one SELECT) do not have.
 
 A database is one of the worlds of sql_rows/worlds.txt with its names spelled in one of several ways,
 some of its tables and columns left out. A question is one of the forms in sql_rows/ with a wording
-drawn for it. Every query is run by SQLite against the empty database; no prompt comes twice.
+drawn for it. With --mixed a world has columns and tables of others: nonsense, but more kinds of it
+than there are worlds. Every query is run by SQLite against the empty database; no prompt comes twice.
 """
 
 import argparse
@@ -66,13 +67,13 @@ class Questions(OneTable, Joined, Linked):
         return getattr(self, form)()
 
 
-def rows(count, seed):
+def rows(count, seed, mixed):
     """Rows without end until there are `count` with different prompts."""
     pick = random.Random(seed)
     worlds = read_worlds(WORLDS)
     seen = set()
     while len(seen) < count:
-        database = Database(pick.choice(worlds), pick)
+        database = Database(pick.choice(worlds), pick, worlds if mixed else ())
         schema = database.schema()
         with sqlite3.connect(":memory:") as connection:
             for statement in schema:
@@ -90,7 +91,7 @@ def rows(count, seed):
                 connection.execute(query)
                 seen.add(prompt)
                 yield {
-                    "id": f"own-sql-{seed}-{len(seen):05d}",
+                    "id": f"{'mixed' if mixed else 'own'}-sql-{seed}-{len(seen):05d}",
                     "prompt": prompt,
                     "completion": query,
                 }
@@ -101,8 +102,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rows", type=int, default=4000, help="how many (default 4000)")
     parser.add_argument("--seed", type=int, default=1, help="of the random choices (default 1)")
+    parser.add_argument(
+        "--mixed", action="store_true", help="worlds take columns and tables from each other"
+    )
     arguments = parser.parse_args()
-    for row in rows(arguments.rows, arguments.seed):
+    for row in rows(arguments.rows, arguments.seed, arguments.mixed):
         sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 

@@ -63,7 +63,7 @@ def read_worlds(path):
 class Database:
     """A world as one database has it."""
 
-    def __init__(self, lines, pick):
+    def __init__(self, lines, pick, others=()):
         self.entities, self.links = {}, []
         for line in lines:
             if "=" in line:
@@ -80,8 +80,28 @@ class Database:
                 pair, _, link = (part.strip() for part in pair.partition(" as "))
                 left, right = (self.entities[name.strip()] for name in pair.split("*"))
                 self.links.append((left, right, link, verb))
+        if others:
+            self.mix(others, pick)
         self.shrink(pick)
         self.spell(pick)
+
+    def mix(self, worlds, pick):
+        """Half of the columns become those of other worlds, up to four of whose tables join in."""
+        drawn = (Entity(pick.choice([line for line in world if "=" in line]))
+                 for world in pick.choices(worlds, k=100))
+        for entity in list(self.entities.values()):
+            for i, attribute in enumerate(entity.attributes):
+                other = pick.choice(next(drawn).attributes)
+                words = {own.words for own in entity.attributes}
+                if "name" not in (attribute.kind, other.kind) and other.words not in words:
+                    entity.attributes[i] = pick.choice([attribute, other])
+        taken = {link for _, _, link, _ in self.links}
+        for _ in range(pick.randint(0, 4)):
+            other = next(drawn)
+            taken.update(word for entity in self.entities.values()
+                         for word in (entity.one, entity.many))
+            if not taken & {other.one, other.many}:
+                self.entities[other.one] = other
 
     def shrink(self, pick):
         for entity in self.entities.values():
