@@ -43,8 +43,8 @@ void ssi_head_run(ssi_workspace *work, const ssi_linear *head, uint32_t first,
     ssi_rows_norm(work, work->model->output_norm, first, row_count, ssi_takes_quants(head));
     head_work region = {.work = work, .head = head, .logits = logits,
                         .logit_stride = logit_stride};
-    region.cut = ssi_cut_make((head->weight.rows + SSI_HEAD_CHUNK - 1) / SSI_HEAD_CHUNK,
-                              row_count, work->parallel->thread_count);
+    region.cut = ssi_cut_make(ssi_head_chunk_count(head->weight.rows), row_count,
+                              work->parallel->thread_count);
     ssi_parallel_run(work->parallel, ssi_cut_tasks(&region.cut), head_body, &region);
 }
 
@@ -53,7 +53,7 @@ ssi_peak ssi_head_peak(const ssi_workspace *work, uint32_t row, uint32_t count)
     const ssi_chunk_peak *chunks = work->chunk_peaks + row * work->chunk_stride;
     ssi_peak peak = {chunks[0].index, chunks[0].finite};
     float largest = chunks[0].logit;
-    for (uint32_t chunk = 1; chunk * SSI_HEAD_CHUNK < count; chunk++) {
+    for (uint32_t chunk = 1; chunk < ssi_head_chunk_count(count); chunk++) {
         peak.finite &= chunks[chunk].finite;
         if (chunks[chunk].logit > largest) {
             largest = chunks[chunk].logit;

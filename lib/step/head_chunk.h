@@ -15,6 +15,11 @@ typedef struct ssi_chunk_peak {
     bool finite;    /* all of the chunk */
 } ssi_chunk_peak;
 
+static inline uint32_t ssi_head_chunk_count(uint32_t logits)
+{
+    return (logits + SSI_HEAD_CHUNK - 1) / SSI_HEAD_CHUNK;
+}
+
 /* Of the chunk that begins there, in a row of `count` logits. */
 static inline uint32_t ssi_head_chunk_end(uint32_t begin, uint32_t count)
 {

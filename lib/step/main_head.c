@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The model's own head: logits, and the close ones again. Where the largest lie close together, the
- * 8-bit activations of the head decide more than they should: of the rounding of a whole pass the
- * head alone makes a quarter. So the tokens that contend are weighed again, their rows of the head
- * against the row's own binary32 numbers. It is a function of the row alone, and costs a few rows of
- * the head. (Over 1,200 next tokens against exact arithmetic: tools/reference/fidelity.py.) */
+/* The model's own head: logits, and the close ones again. Where the largest lie close together,
+ * the 8-bit activations of the head decide more than they should: of the rounding of a whole pass
+ * the head alone makes a quarter. So the tokens that contend are weighed again, their rows of the
+ * head against the row's own binary32 numbers. It is a function of the row alone, and costs a few
+ * rows of the head. (Over 1,200 next tokens against exact arithmetic: tools/reference/fidelity.py.) */
 #include <math.h>
 #include <string.h>
 
@@ -18,8 +18,8 @@ typedef struct contender {
     uint32_t token;
 } contender;
 
-/* Adds those of tokens [begin, chunk_end) that lie within the margin, the largest first; of equals the
- * lower id. */
+/* Adds those of tokens [begin, chunk_end) that lie within the margin, the largest first; of equals
+ * the lower id. */
 static uint32_t find(const float *logits, uint32_t begin, uint32_t chunk_end, float least,
                      contender *list, uint32_t found)
 {

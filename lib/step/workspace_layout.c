@@ -85,7 +85,7 @@ void ssi_workspace_layout(ssi_workspace *work, const ssi_workspace_shape *shape,
     layout_activation(&work->attended, rows, hyper->head_count * hyper->head_length, arena);
     layout_activation(&work->gated, rows, hyper->feed_forward_length, arena);
     work->logits = take_rows(arena, work->logit_rows, work->logit_stride);
-    work->chunk_stride = (hyper->vocabulary_size + SSI_HEAD_CHUNK - 1) / SSI_HEAD_CHUNK;
+    work->chunk_stride = ssi_head_chunk_count(hyper->vocabulary_size);
     work->chunk_peaks = ssi_arena_take(
         arena, work->logit_rows > SSI_STREAMS_MAX ? work->logit_rows : SSI_STREAMS_MAX,
         work->chunk_stride * sizeof *work->chunk_peaks);

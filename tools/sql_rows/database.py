@@ -89,19 +89,20 @@ class Database:
         """Half of the columns become those of other worlds, up to four of whose tables join in."""
         drawn = (Entity(pick.choice([line for line in world if "=" in line]))
                  for world in pick.choices(worlds, k=100))
-        for entity in list(self.entities.values()):
+        for entity in self.entities.values():
             for i, attribute in enumerate(entity.attributes):
                 other = pick.choice(next(drawn).attributes)
                 words = {own.words for own in entity.attributes}
                 if "name" not in (attribute.kind, other.kind) and other.words not in words:
                     entity.attributes[i] = pick.choice([attribute, other])
         taken = {link for _, _, link, _ in self.links}
+        for entity in self.entities.values():
+            taken |= {entity.one, entity.many}
         for _ in range(pick.randint(0, 4)):
             other = next(drawn)
-            taken.update(word for entity in self.entities.values()
-                         for word in (entity.one, entity.many))
             if not taken & {other.one, other.many}:
                 self.entities[other.one] = other
+                taken |= {other.one, other.many}
 
     def shrink(self, pick):
         for entity in self.entities.values():
