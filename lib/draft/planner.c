@@ -36,7 +36,7 @@
 #define PLAIN_LAST 512u
 #define PLAIN_DOUBT 1.5f
 
-#define UNTRIED_RATIO 0.8f /* parallel streams are given the benefit of the doubt, once */
+#define UNTRIED_RATIO 0.5f /* parallel streams are given the benefit of the doubt, once */
 
 /* What a pruned pass is thought to lose, in tokens, before any was run: an early exit that is trusted
  * until it errs cost text to SQL a tenth of its speed. */

@@ -115,7 +115,7 @@ typedef struct ssi_planner {
     bool rows_timed;           /* a pass without parallel streams was */
 } ssi_planner;
 
-/* About 36 KiB, meant for the session's arena. A new config keeps nothing of what was learnt. */
+/* About 42 KiB, meant for the session's arena. A new config keeps nothing of what was learnt. */
 void ssi_planner_init(ssi_planner *planner, const ssi_planner_config *config);
 
 /* Whether to run the deferred pass of the root's streams now. Once per root. */

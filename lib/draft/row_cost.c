@@ -1,27 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A line through the steps' times whose level is allowed to drift, and what each count of rows
- * departs from it. */
+/* Guesses at the shape compete; what all of them miss is learnt count by count. */
 #include "draft/row_cost.h"
 
+#include <math.h>
 #include <string.h>
 
-/* A row beyond the first, in steps of one row: weights are read once for all of them, so it is
- * arithmetic alone. What 4-bit weights cost with VNNI on a Zen 4; less is learnt soon, and a first
- * tree too small costs less than one too large. */
-#define ROW_SHARE 0.12f
+/* Built-in shapes are of two kinds, as a CPU may be. On one a step waits for the weights, as long for
+ * many rows as for one, or for arithmetic, whichever takes longer: a roofline (Williams, Waterman,
+ * Patterson 2009), its corner rounded. On the other every row adds its arithmetic to the wait: a
+ * straight line. Guesses are multiples of what 4-bit weights with VNNI ask of a Zen 4, which is the
+ * first kind: a row as much arithmetic as a sixth of the wait for memory, and a tenth besides. */
+#define ARITHMETIC_ROW 0.16f
+#define ARITHMETIC_BESIDE 0.1f
+#define LINE_ROW 0.12f
+/* From a quarter to seven times that: CPUs whose first row is arithmetic alone. */
+#define FIRST_GUESS 0.25f
+#define GUESS_RATIO 1.35f
+
+#define NOISE 0.08f /* of a step's time, relative */
+#define OUTLIER (3 * NOISE)
+#define ERROR_KEEP (1.0f - 1.0f / 200)
+#define LEVEL_WINDOW 12.0f
+
 #define MOST_WEIGHT 8.0f
 #define SETTLED 3.0f /* samples after which an outlier can be told */
 #define CLIP 1.5f    /* what is further off is taken for an outlier */
 
-#define LEVEL_WINDOW 12.0f
-#define SLOPE_KEEP (1.0f - 1.0f / 200)
-#define SLOPE_PRIOR                                                                            \
-    0.2f /* how far steps must lie apart to say as much as the prior: a few steps
-                          * of three and of six rows */
-#define LEAST_SLOPE 0.15f
 #define LOCAL_KEEP (1.0f - 1.0f / 200)
-#define LOCAL_PRIOR 3.0f /* samples */
-#define NEARNESS 0.1f    /* what one count says of its neighbour: about a tenth */
+#define LOCAL_PRIOR 20.0f /* samples */
+#define NEARNESS 0.1f     /* what one count says of its neighbour: about a tenth */
 #define NEIGHBOURS 8u
 #define FORGOTTEN 0.01f /* samples */
 
@@ -45,15 +52,41 @@ void ssi_time_observe(ssi_time *time, float sample)
     time->weight = time->weight + 1 < MOST_WEIGHT ? time->weight + 1 : MOST_WEIGHT;
 }
 
-static float line(const ssi_row_cost *cost, uint32_t row)
+static float square(float value)
 {
-    return 1.0f + cost->slope * cost->extra[row];
+    return value * value;
 }
 
-/* Local deviations speak for their neighbours, the nearer and the oftener seen the louder. */
+/* How far a guess is believed: errors of the size of the noise leave it alive for a long time. */
+static float belief(const ssi_row_guess *guess, float least_error)
+{
+    float behind = (guess->error - least_error) / (4 * NOISE * NOISE);
+    return 1 / square(square(1 + behind));
+}
+
+static void draw_common(ssi_row_cost *cost)
+{
+    float least = cost->guesses[0].error, total = 0;
+
+    for (uint32_t k = 1; k < SSI_ROW_COST_GUESSES; k++)
+        least = cost->guesses[k].error < least ? cost->guesses[k].error : least;
+    memset(cost->common, 0, sizeof cost->common);
+    for (uint32_t k = 0; k < SSI_ROW_COST_GUESSES; k++) {
+        const ssi_row_guess *guess = &cost->guesses[k];
+        float weight = belief(guess, least);
+        total += weight;
+        for (uint32_t i = 0; i < SSI_ROW_COUNTS; i++)
+            cost->common[i] += weight * guess->level * guess->shape[i];
+    }
+    for (uint32_t i = 0; i < SSI_ROW_COUNTS; i++)
+        cost->common[i] /= total;
+}
+
+/* Local departures speak for their neighbours, the nearer and the oftener seen the louder. */
 static void draw_curve(ssi_row_cost *cost)
 {
     float sum[SSI_ROW_COUNTS], weights[SSI_ROW_COUNTS], least = 0;
+    draw_common(cost);
     for (uint32_t i = 0; i < SSI_ROW_COUNTS; i++)
         sum[i] = weights[i] = LOCAL_PRIOR;
     for (uint32_t k = 0; k < SSI_ROW_COUNTS; k++) {
@@ -68,20 +101,46 @@ static void draw_curve(ssi_row_cost *cost)
         }
     }
     for (uint32_t i = 0; i < SSI_ROW_COUNTS; i++) {
-        float estimate = cost->level * line(cost, i) * sum[i] / weights[i];
+        float estimate = cost->common[i] * sum[i] / weights[i];
         least = estimate > least ? estimate : least;
         cost->cost[i] = least;
     }
 }
 
+static float roofline(float rows, float dearness)
+{
+    float arithmetic = ARITHMETIC_BESIDE + ARITHMETIC_ROW * dearness * rows;
+    return sqrtf(sqrtf(1 + square(square(arithmetic))));
+}
+
+/* What r rows cost, over one row, if guess `k` is right. A caller's shape is believed but for how
+ * steep it is. */
+static float guessed(uint32_t k, float dearness, const float *shape, uint32_t r)
+{
+    if (shape)
+        return 1 + dearness * (shape[r - 1] / shape[0] - 1);
+    if (k % 2)
+        return 1 + dearness * LINE_ROW * (float)(r - 1);
+    return roofline((float)r, dearness) / roofline(1, dearness);
+}
+
 void ssi_row_cost_init(ssi_row_cost *cost, const float *shape)
 {
+    float dearness = FIRST_GUESS;
+
     memset(cost, 0, sizeof *cost);
-    cost->level = shape ? shape[0] : 1.0f;
-    cost->slope = 1.0f;
-    for (uint32_t i = 0; i < SSI_ROW_COUNTS; i++) {
-        float own = shape ? shape[i] / shape[0] - 1.0f : ROW_SHARE * (float)i;
-        cost->extra[i] = i > 0 && own < cost->extra[i - 1] ? cost->extra[i - 1] : own;
+    for (uint32_t k = 0; k < SSI_ROW_COST_GUESSES; k++) {
+        ssi_row_guess *guess = &cost->guesses[k];
+        float least = 1;
+        for (uint32_t i = 0; i < SSI_ROW_COUNTS; i++) {
+            float own = guessed(k, dearness, shape, i + 1);
+            least = own > least ? own : least;
+            guess->shape[i] = least;
+        }
+        guess->level = shape ? shape[0] : 1;
+        /* To be off by half or by double is as surprising as one step off by the noise. */
+        guess->error = square(NOISE * (dearness < 1 ? 1 / dearness - 1 : dearness - 1));
+        dearness *= k % 2 ? GUESS_RATIO : 1;
     }
     draw_curve(cost);
 }
@@ -92,26 +151,25 @@ void ssi_row_cost_observe(ssi_row_cost *cost, uint32_t row_count, float millisec
         row_count > SSI_ROW_COUNTS)
         return;
     uint32_t row = row_count - 1;
-    float extra = cost->extra[row], ms = milliseconds;
+    float ms = milliseconds;
     /* The first steps were disturbed, it seems: begin anew. */
     if (cost->samples < SETTLED && ms * CLIP < cost->cost[row])
         cost->samples = 0;
     if (cost->samples > 0)
         ms = clipped(ms, cost->cost[row]);
-    if (cost->samples >= SETTLED) {
-        float apart = extra - cost->mean_extra;
-        cost->sum_xx = cost->sum_xx * SLOPE_KEEP + apart * apart;
-        cost->sum_xy = cost->sum_xy * SLOPE_KEEP + apart * (ms - cost->mean_ms) / cost->level;
-        cost->slope = (cost->sum_xy + SLOPE_PRIOR) / (cost->sum_xx + SLOPE_PRIOR);
-        cost->slope = cost->slope > LEAST_SLOPE ? cost->slope : LEAST_SLOPE;
-    }
+    bool settled = cost->samples >= SETTLED;
     cost->samples += cost->samples < LEVEL_WINDOW ? 1.0f : 0.0f;
-    cost->mean_extra += (extra - cost->mean_extra) / cost->samples;
-    cost->mean_ms += (ms - cost->mean_ms) / cost->samples;
-    cost->level = cost->mean_ms / (1.0f + cost->slope * cost->mean_extra);
+    for (uint32_t k = 0; k < SSI_ROW_COST_GUESSES; k++) {
+        ssi_row_guess *guess = &cost->guesses[k];
+        float level = ms / guess->shape[row], off = level / guess->level - 1;
+        off = off > OUTLIER ? OUTLIER : off < -OUTLIER ? -OUTLIER : off;
+        if (settled)
+            guess->error = guess->error * ERROR_KEEP + off * off;
+        guess->level += (level - guess->level) / cost->samples;
+    }
     for (uint32_t i = 0; i < SSI_ROW_COUNTS; i++)
         cost->local[i].weight *= cost->local[i].weight > FORGOTTEN ? LOCAL_KEEP : 0;
-    if (cost->samples >= SETTLED)
-        ssi_time_observe(&cost->local[row], ms / (cost->level * line(cost, row)));
+    if (settled)
+        ssi_time_observe(&cost->local[row], ms / cost->common[row]);
     draw_curve(cost);
 }
