@@ -122,9 +122,11 @@ $(out)/libspecstream.a: $(lib_o) $(out)/sources
 	@rm -f $@
 	$(call say,AR)$(AR) rcsD $@ $(out)/specstream.o
 
+# The program, to lie at $(1) and find the library at $(2) from there.
+link_program = $(call say,LD)$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/$(2)' -o $(1) \
+	$(src_o) -L$(out) -lspecstream -lm -ldl -pthread
 $(out)/specstream: $(src_o) $(out)/sources $(out)/libspecstream.so
-	$(call say,LD)$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN:$$ORIGIN/../lib' -o $@ \
-	  $(src_o) -L$(out) -lspecstream -lm -ldl -pthread
+	$(call link_program,$@,.)
 
 # Tests of internals link only what they need of it; those of the API have what a host has.
 $(out)/internal.a: $(lib_o) $(out)/sources
@@ -184,7 +186,7 @@ build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/internal.a
 
 install: all ## DESTDIR= PREFIX=/usr/local LIBDIR= INCLUDEDIR= BINDIR=
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR) $(INCLUDEDIR)/specstream $(PKGCONFIGDIR))
-	install -m 755 $(out)/specstream $(DESTDIR)$(BINDIR)/
+	$(call link_program,$(DESTDIR)$(BINDIR)/specstream,$(shell realpath -m --relative-to=$(BINDIR) $(LIBDIR)))
 	install -m 755 $(out)/$(shared) $(DESTDIR)$(LIBDIR)/
 	ln -sf $(shared) $(DESTDIR)$(LIBDIR)/$(soname)
 	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libspecstream.so

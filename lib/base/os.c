@@ -13,13 +13,29 @@
 #include <time.h>
 #include <unistd.h>
 
+/* A long path's end tells files apart, and leaves room to say what is wrong with this one. */
+#define NAME_SHOWN 120u
+static const char *tail_of(const char *name)
+{
+    size_t length = strlen(name), at = length > NAME_SHOWN ? length - NAME_SHOWN : 0;
+    while (((unsigned char)name[at] & 0xc0) == 0x80) /* not in the middle of a character */
+        at++;
+    return name + at;
+}
+#define SHOW_NAME(name) (tail_of(name) > (name) ? "..." : ""), tail_of(name)
+
 /* strerror() may use static memory; GNU's strerror_r returns the text, constant or in `text`. */
 static ss_status fail_with_errno(ss_error *error, const char *name, const char *what)
 {
     char text[96];
     int code = errno;
-    return ssi_fail(error, SS_ERROR_IO, "%s: %s: %s", name, what,
+    return ssi_fail(error, SS_ERROR_IO, "%s%s: %s: %s", SHOW_NAME(name), what,
                     strerror_r(code, text, sizeof text));
+}
+
+static ss_status fail_not_regular(ss_error *error, const char *name)
+{
+    return ssi_fail(error, SS_ERROR_IO, "%s%s: is not a regular file", SHOW_NAME(name));
 }
 
 static ss_status read_size(int fd, const char *name, uint64_t *size, ss_error *error)
@@ -28,14 +44,14 @@ static ss_status read_size(int fd, const char *name, uint64_t *size, ss_error *e
     if (fstat(fd, &info) != 0)
         return fail_with_errno(error, name, "can't be examined");
     if (!S_ISREG(info.st_mode))
-        return ssi_fail(error, SS_ERROR_IO, "%s: is not a regular file", name);
+        return fail_not_regular(error, name);
     *size = (uint64_t)info.st_size;
     return SS_OK;
 }
 
 ss_status ssi_source_open(ssi_source *source, const char *path, ss_error *error)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a pipe nobody writes to is refused */
     if (fd < 0)
         return fail_with_errno(error, path, "can't be opened");
     uint64_t size;
@@ -84,8 +100,8 @@ ss_status ssi_source_read(const ssi_source *source, uint64_t at, void *to, size_
 {
     if (at > source->size || bytes > source->size - at)
         return ssi_fail(error, SS_ERROR_FORMAT,
-                        "%s: ends early: %zu bytes wanted at offset %llu, it has %llu bytes",
-                        source->name, bytes, (unsigned long long)at,
+                        "%s%s: ends early: %zu bytes wanted at offset %llu, it has %llu bytes",
+                        SHOW_NAME(source->name), bytes, (unsigned long long)at,
                         (unsigned long long)source->size);
     if (source->data) {
         memcpy(to, source->data + at, bytes);
@@ -102,8 +118,8 @@ ss_status ssi_source_read(const ssi_source *source, uint64_t at, void *to, size_
             return fail_with_errno(error, source->name, "can't be read");
         if (done == 0)
             return ssi_fail(error, SS_ERROR_FORMAT,
-                            "%s: ends early at offset %llu: cut short while it was read",
-                            source->name, (unsigned long long)at);
+                            "%s%s: ends early at offset %llu: cut short while it was read",
+                            SHOW_NAME(source->name), (unsigned long long)at);
         next += done;
         at += (uint64_t)done;
         bytes -= (size_t)done;
@@ -169,7 +185,7 @@ ss_status ssi_file_begin(ssi_file_maker *file, const char *path, ss_error *error
     bool exists = stat(path, &old) == 0;
     file->path = path;
     if (exists && !S_ISREG(old.st_mode))
-        return ssi_fail(error, SS_ERROR_IO, "%s: is not a regular file", path);
+        return fail_not_regular(error, path);
     file->fd = create_beside(path, exists ? &old : NULL, file->name, sizeof file->name);
     if (file->fd < 0)
         return fail_with_errno(error, path, "can't be created");

@@ -99,6 +99,7 @@ static ss_status read_streams(ssi_adapter_plan *plan, ss_error *error)
     if (version != FORMAT_VERSION)
         return ssi_fail(error, SS_ERROR_UNSUPPORTED, "key %s: %u, expected %u",
                         SSI_KEY_FORMAT_VERSION, version, FORMAT_VERSION);
+    SSI_TRY(check_base(plan, error)); /* before numbers that only make sense for the right one */
     SSI_TRY(check_known_keys(gguf, error));
     SSI_TRY(ssi_gguf_get_text(gguf, SSI_KEY_MODE, SSI_REQUIRED, &mode, error));
     plan->shared = ssi_text_is(mode, "shared");
@@ -115,7 +116,6 @@ static ss_status read_streams(ssi_adapter_plan *plan, ss_error *error)
         return ssi_fail(error, SS_ERROR_FORMAT, "key %s: %u, expected 1 to %u", SSI_KEY_MSA_LAYERS,
                         plan->msa_layer_count, layer_count);
     SSI_TRY(read_stream_init(plan, error));
-    SSI_TRY(check_base(plan, error));
     SSI_TRY(ssi_gguf_get_array(gguf, SSI_KEY_DRAFT_VOCAB, SSI_OPTIONAL, SSI_GGUF_I32,
                                &plan->draft_vocabulary, error));
     if (plan->draft_vocabulary && plan->draft_vocabulary->count == 0)

@@ -189,8 +189,10 @@ ss_status ssi_session_set_sampler(ss_session *session, const ss_sampler_params *
 {
     ssi_sampler *sampler = &session->sampler;
     static const uint8_t zeros[sizeof params->reserved0];
-    if (params->temperature != 0.0f)
-        SSI_TRY(ssi_params_check_number("temperature", params->temperature, 1e-5, 1e5, error));
+    if (params->temperature != 0.0f && !(params->temperature >= 1e-5f && params->temperature <= 1e5f))
+        return ssi_fail(error, SS_ERROR_ARGUMENT,
+                        "temperature %g: expected 0 (greedy), or 1e-05 to 100000",
+                        (double)params->temperature);
     SSI_TRY(ssi_params_check_number("top_p", params->top_p, 0, 1, error));
     SSI_TRY(ssi_params_check_number("min_p", params->min_p, 0, 1, error));
     SSI_TRY(ssi_params_check_number("repetition_penalty", params->repetition_penalty, 1e-5, 1e5,

@@ -110,6 +110,30 @@ static void failures_name_the_file(void **state)
     ssi_source_close(&source);
 }
 
+static void a_long_name_leaves_room_for_what_is_wrong(void **state)
+{
+    const folder *at = *state;
+    ss_error error = {.struct_size = sizeof error};
+    ssi_source source;
+    char name[512];
+    snprintf(name, sizeof name, "%s/%0250d/%0150d/model.gguf", at->path, 0, 0);
+    assert_int_equal(ssi_source_open(&source, name, &error), SS_ERROR_IO);
+    assert_non_null(strstr(error.message, "/model.gguf: can't be opened: No such file"));
+}
+
+static void a_pipe_is_refused_at_once(void **state)
+{
+    const folder *at = *state;
+    ss_error error = {.struct_size = sizeof error};
+    ssi_source source;
+    char pipe[128];
+    snprintf(pipe, sizeof pipe, "%s/pipe", at->path);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_int_equal(ssi_source_open(&source, pipe, &error), SS_ERROR_IO); /* nobody writes to it */
+    assert_non_null(strstr(error.message, "regular file"));
+    assert_int_equal(unlink(pipe), 0);
+}
+
 static void a_failed_write_leaves_the_old_file(void **state)
 {
     const folder *at = *state;
@@ -201,6 +225,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_descriptor_may_be_a_part_of_a_file, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(failures_name_the_file, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_long_name_leaves_room_for_what_is_wrong, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_pipe_is_refused_at_once, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_failed_write_leaves_the_old_file, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_file_in_the_making_is_not_seen, make_folder,

@@ -194,6 +194,22 @@ static void what_is_wrong_is_named(void **state)
     }
 }
 
+/* Whatever of its numbers don't fit this one's sizes, either. */
+static void an_adapter_for_another_model_is_called_that(void **state)
+{
+    const ss_model *model = *state;
+    char hash[33];
+    ssi_memory memory = ssi_memory_from(NULL);
+    ssi_source source;
+    ss_adapter *adapter;
+    ssi_hash_to_hex(model->tensor_hash, hash);
+    assert_int_equal(ssi_source_open(&source, "examples/adapters/sql.gguf", &error), SS_OK);
+    assert_int_equal(ssi_adapter_load(model, &source, &memory, &adapter, &error),
+                     SS_ERROR_MISMATCH);
+    assert_non_null(strstr(error.message, hash));
+    ssi_source_close(&source);
+}
+
 static void what_is_right_loads(void **state)
 {
     const ss_model *model = *state;
@@ -301,6 +317,7 @@ int main(void)
         cmocka_unit_test(every_part_is_found),
         cmocka_unit_test(main_halves_are_told_apart_and_nothing_else),
         cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(an_adapter_for_another_model_is_called_that),
         cmocka_unit_test(what_is_right_loads),
         cmocka_unit_test(no_piece_of_a_file_loads),
         cmocka_unit_test(no_altered_byte_does_harm),
