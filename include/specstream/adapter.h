@@ -173,7 +173,8 @@ SS_API ss_status ss_merge_params_init(ss_merge_params *params, size_t struct_siz
  *
  * model, adapter   the files to read.
  * params           read during the call; NULL means defaults.
- * path             replaced whole or not at all, as is params->streams_path.
+ * path             replaced whole or not at all, as is params->streams_path, which comes second:
+ *                  where only its last step fails, the call does, and path holds the new model.
  *
  * Returns SS_OK; SS_ERROR_ARGUMENT; SS_ERROR_IO; SS_ERROR_FORMAT (broken; or a number that is not
  * finite, or too large for the type: tensor and row are named); SS_ERROR_UNSUPPORTED (also: no

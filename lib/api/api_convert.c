@@ -119,7 +119,7 @@ ss_status ss_adapter_merge(const char *model, const char *adapter,
         SSI_TRY(ssi_params_read(&ours, sizeof ours, params, "ss_merge_params", error));
     SSI_TRY(check_threads(ours.thread_count, error));
     SSI_TRY(check_type(ours.type, SS_WEIGHT_AUTO, error));
-    if (ours.streams_path != NULL && strcmp(ours.streams_path, path) == 0)
+    if (ours.streams_path != NULL && ssi_same_place(ours.streams_path, path))
         return ssi_fail(error, SS_ERROR_ARGUMENT, "streams_path is %s, and so is path", path);
     SSI_TRY(
         ssi_hooks_read(&hooks, &ours.allocator, &log, &ours.progress, &ours.parallel, error));

@@ -179,6 +179,28 @@ static void sync_folder_of(const char *path, char *name, size_t capacity)
     }
 }
 
+/* The folder a path's last part stands in. */
+static bool stat_folder(const char *path, struct stat *info)
+{
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) + 1 : 0;
+    if (length >= sizeof folder)
+        return false;
+    memcpy(folder, path, length);
+    memcpy(folder + length, ".", 2);
+    return stat(folder, info) == 0;
+}
+
+bool ssi_same_place(const char *a, const char *b)
+{
+    struct stat in_a, in_b;
+    const char *last_a = strrchr(a, '/'), *last_b = strrchr(b, '/');
+    return strcmp(last_a ? last_a + 1 : a, last_b ? last_b + 1 : b) == 0 &&
+           stat_folder(a, &in_a) && stat_folder(b, &in_b) && in_a.st_dev == in_b.st_dev &&
+           in_a.st_ino == in_b.st_ino;
+}
+
 ss_status ssi_file_begin(ssi_file_maker *file, const char *path, ss_error *error)
 {
     struct stat old;

@@ -27,6 +27,9 @@ void ssi_source_close(ssi_source *source);
 ss_status ssi_source_read(const ssi_source *source, uint64_t at, void *to, size_t bytes,
                           ss_error *error) SSI_MUST_CHECK;
 
+/* Whether files written at the two paths would replace one another. */
+bool ssi_same_place(const char *a, const char *b);
+
 /* A file in the making: it lies beside `path` under another name until it is whole, then takes its
  * place by fsync and rename: old or new, never half. What is no regular file (/dev/full, a folder)
  * is not replaced. Between begin and commit or discard a failure changes nothing at `path`. */

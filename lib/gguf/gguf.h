@@ -90,6 +90,7 @@ ss_status ssi_gguf_get_array(const ssi_gguf *gguf, const char *name, ssi_presenc
 void ssi_gguf_array_texts(const ssi_gguf_key *array, ssi_text *items);
 void ssi_gguf_array_f32(const ssi_gguf_key *array, float *items);
 void ssi_gguf_array_i32(const ssi_gguf_key *array, int32_t *items);
+int32_t ssi_gguf_item_i32(const ssi_gguf_key *array, uint64_t index);
 
 const char *ssi_gguf_value_type_name(uint32_t type); /* "u32"; NULL: unknown */
 size_t ssi_gguf_value_bytes(uint32_t type); /* 0: strings, arrays, unknown */

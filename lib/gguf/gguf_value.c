@@ -191,8 +191,13 @@ void ssi_gguf_array_f32(const ssi_gguf_key *array, float *items)
         items[i] = ssi_float_from_bits(ssi_load_u32le(array->data + i * 4));
 }
 
+int32_t ssi_gguf_item_i32(const ssi_gguf_key *array, uint64_t index)
+{
+    return (int32_t)ssi_load_u32le(array->data + index * 4);
+}
+
 void ssi_gguf_array_i32(const ssi_gguf_key *array, int32_t *items)
 {
     for (uint64_t i = 0; i < array->count; i++)
-        items[i] = (int32_t)ssi_load_u32le(array->data + i * 4);
+        items[i] = ssi_gguf_item_i32(array, i);
 }

@@ -12,6 +12,7 @@ typedef struct load {
     ssi_adapter_plan plan;
     ssi_lora *main_lora, *stream_lora; /* writable views of the adapter's arrays */
     unsigned char *bytes; /* one tensor as in the file, or one row of blocks */
+    size_t byte_count;
     float *values, *other; /* one tensor each, decoded */
     float *packed;         /* one tensor as an F32 matrix */
     ssi_hash_state *main_hash;
@@ -111,13 +112,9 @@ static ss_adapter *layout(load *loading, ss_adapter *adapter, ssi_arena *arena)
 static ss_status read_tensor(load *loading, const ssi_gguf_tensor *tensor, float *values,
                              ss_error *error)
 {
-    const ssi_type_info *type = ssi_type_from_ggml(tensor->type);
-    if (!type)
-        return ssi_fail(error, SS_ERROR_UNSUPPORTED, "tensor %.*s: type %s is not supported",
-                        SSI_SHOW(tensor->name), ssi_gguf_type_get(tensor->type)->name);
     SSI_TRY(ssi_source_read(loading->source, tensor->offset, loading->bytes,
                             (size_t)tensor->bytes, error));
-    type->decode(loading->bytes, (size_t)tensor->elements, values);
+    ssi_type_from_ggml(tensor->type)->decode(loading->bytes, (size_t)tensor->elements, values);
     for (size_t i = 0; i < tensor->elements; i++)
         if (!(fabsf(values[i]) < INFINITY))
             return ssi_fail(error, SS_ERROR_FORMAT, "tensor %.*s: number %zu is not finite",
@@ -125,8 +122,9 @@ static ss_status read_tensor(load *loading, const ssi_gguf_tensor *tensor, float
     return SS_OK;
 }
 
-/* Rows of floats, row_stride apart, as a packed matrix; `blocks` holds a group of rows encoded. */
-static void pack_rows(ssi_matrix *matrix, uint32_t first_row, uint32_t row_count,
+/* Rows of floats, row_stride apart, as a packed matrix; `blocks` holds a group of rows encoded.
+ * False where a number is too large for the matrix's type. */
+static bool pack_rows(ssi_matrix *matrix, uint32_t first_row, uint32_t row_count,
                       const float *rows, size_t row_stride, unsigned char *blocks)
 {
     const ssi_type_info *type = ssi_type_get(matrix->type);
@@ -146,11 +144,20 @@ static void pack_rows(ssi_matrix *matrix, uint32_t first_row, uint32_t row_count
                              blocks + lane * row_bytes +
                                  (size_t)c / type->block_elements * type->block_bytes);
             }
-        (void)type->pack(matrix, first_row + at, lanes, blocks, row_bytes, &bad_row);
+        if (!type->pack(matrix, first_row + at, lanes, blocks, row_bytes, &bad_row))
+            return false;
     }
+    return true;
 }
 
-static void pack_lora_b(const ssi_lora_b *b, const float *values, float scale)
+static ss_status too_large(const ssi_gguf_tensor *tensor, ss_error *error)
+{
+    return ssi_fail(error, SS_ERROR_FORMAT, "tensor %.*s: its numbers are too large for 8 bits",
+                    SSI_SHOW(tensor->name));
+}
+
+/* False where a scale is not finite. */
+static bool pack_lora_b(const ssi_lora_b *b, const float *values, float scale)
 {
     uint32_t chunk_count = (b->rank + 3) / 4;
     uint8_t *quants = (uint8_t *)b->quants;
@@ -166,11 +173,14 @@ static void pack_lora_b(const ssi_lora_b *b, const float *values, float scale)
         if (!(inverse < INFINITY))
             continue; /* zeros, or too small to matter */
         scales[row] = largest / 127.0f * scale;
+        if (!(fabsf(scales[row]) < INFINITY))
+            return false;
         for (uint32_t i = 0; i < b->rank; i++)
             quants[((size_t)(row / SSI_GROUP) * chunk_count + i / 4) * SSI_GROUP * 4 +
                    row % SSI_GROUP * 4 + i % 4] =
                 (uint8_t)(128 + (int)lrintf(numbers[i] * inverse));
     }
+    return true;
 }
 
 static ss_status fill_lora(load *loading, const ssi_pair_plan *pair, ssi_lora *lora, bool main,
@@ -179,11 +189,13 @@ static ss_status fill_lora(load *loading, const ssi_pair_plan *pair, ssi_lora *l
     uint32_t rank = ssi_pair_rank(pair);
     if (rank == 0)
         return SS_OK;
-    float scale = loading->plan.alpha > 0 ? loading->plan.alpha / (float)rank : 1.0f;
+    float scale = ssi_lora_scale(loading->plan.alpha, rank);
     SSI_TRY(read_tensor(loading, pair->a, loading->values, error));
     SSI_TRY(read_tensor(loading, pair->b, loading->other, error));
-    pack_rows(&lora->a, 0, rank, loading->values, (size_t)pair->a->dims[0], loading->bytes);
-    pack_lora_b(&lora->b, loading->other, scale);
+    if (!pack_rows(&lora->a, 0, rank, loading->values, (size_t)pair->a->dims[0], loading->bytes))
+        return too_large(pair->a, error);
+    if (!pack_lora_b(&lora->b, loading->other, scale))
+        return too_large(pair->b, error);
     if (main) {
         ssi_hash_update(loading->main_hash, &rank, sizeof rank);
         ssi_hash_update(loading->main_hash, &scale, sizeof scale);
@@ -218,10 +230,10 @@ static ss_status fill_low_rank(load *loading, const ssi_pair_plan *pair, ssi_low
     if (low->rank == 0)
         return SS_OK;
     SSI_TRY(read_tensor(loading, pair->a, loading->values, error));
-    pack_rows(&low->a, 0, low->a.rows, loading->values, low->a.columns, loading->bytes);
+    (void)pack_rows(&low->a, 0, low->a.rows, loading->values, low->a.columns, loading->bytes);
     SSI_TRY(read_tensor(loading, pair->b, loading->values, error));
-    pack_rows(&low->b, 0, low->b.rows, loading->values, low->b.columns, loading->bytes);
-    return SS_OK;
+    (void)pack_rows(&low->b, 0, low->b.rows, loading->values, low->b.columns, loading->bytes);
+    return SS_OK; /* in F32 as they are: what was read is finite */
 }
 
 /* Rows of a [γ][d] tensor into padded rows. */
@@ -239,27 +251,16 @@ static ss_status fill_rows(load *loading, const ssi_gguf_tensor *tensor, const f
     return SS_OK;
 }
 
-static ss_status fill_draft_tokens(load *loading, ss_adapter *adapter, ss_error *error)
+static void fill_draft_tokens(load *loading, ss_adapter *adapter)
 {
     int32_t *tokens = (int32_t *)adapter->draft_tokens, *index = (int32_t *)adapter->draft_of_token;
-    uint32_t vocabulary = loading->hyper->vocabulary_size;
     if (!tokens)
-        return SS_OK;
+        return;
     ssi_gguf_array_i32(loading->plan.draft_vocabulary, tokens);
-    for (uint32_t i = 0; i < vocabulary; i++)
+    for (uint32_t i = 0; i < loading->hyper->vocabulary_size; i++)
         index[i] = -1;
-    for (uint32_t i = 0; i < adapter->draft_count; i++) {
-        if (tokens[i] < 0 || (uint32_t)tokens[i] >= vocabulary)
-            return ssi_fail(error, SS_ERROR_FORMAT,
-                            "key specstream.draft_vocabulary: item %u is %d, expected 0 to %u", i,
-                            tokens[i], vocabulary - 1);
-        if (index[tokens[i]] >= 0)
-            return ssi_fail(error, SS_ERROR_FORMAT,
-                            "key specstream.draft_vocabulary: token %d is listed twice",
-                            tokens[i]);
+    for (uint32_t i = 0; i < adapter->draft_count; i++)
         index[tokens[i]] = (int32_t)i;
-    }
-    return SS_OK;
 }
 
 /* The transpose of rows [columns][rows] as an F32 matrix in `planes`. */
@@ -294,7 +295,8 @@ static ss_status fill_head(load *loading, ss_adapter *adapter, ss_error *error)
     ssi_matrix b = {.rows = 0};
     if (rank > 0) {
         SSI_TRY(read_tensor(loading, parent->a, loading->values, error));
-        pack_rows(&adapter->parent_a, 0, rank, loading->values, d, loading->bytes);
+        if (!pack_rows(&adapter->parent_a, 0, rank, loading->values, d, loading->bytes))
+            return too_large(parent->a, error);
         SSI_TRY(read_tensor(loading, parent->b, loading->values, error)); /* [d][rank] */
         b = pack_transposed(loading->values, rank, d, loading->packed);
     }
@@ -310,14 +312,17 @@ static ss_status fill_head(load *loading, ss_adapter *adapter, ss_error *error)
             if (adapter->draft_tokens && head->bias)
                 ((float *)adapter->draft_head.bias)[index] = head->bias[token];
         }
-        if (adapter->draft_tokens)
-            pack_rows(&adapter->draft_head.weight, first, lanes, loading->values, stride,
-                      loading->bytes);
+        if (adapter->draft_tokens &&
+            !pack_rows(&adapter->draft_head.weight, first, lanes, loading->values, stride,
+                       loading->bytes))
+            return ssi_fail(error, SS_ERROR_UNSUPPORTED,
+                            "the model's head is too large for a draft head of 8 bits");
         if (rank == 0)
             continue;
         adapter->model->kernels.gemm[SSI_TYPE_F32](&b, 0, b.group_count, &rows, lanes, products,
                                                    rank_stride);
-        pack_rows(&adapter->parent_u, first, lanes, products, rank_stride, loading->bytes);
+        if (!pack_rows(&adapter->parent_u, first, lanes, products, rank_stride, loading->bytes))
+            return too_large(parent->b, error);
     }
     return SS_OK;
 }
@@ -329,7 +334,7 @@ static ss_status fill(load *loading, ss_adapter *adapter, ss_error *error)
     if (plan->name.length > 0)
         memcpy(name, plan->name.bytes, plan->name.length);
     name[plan->name.length] = '\0';
-    SSI_TRY(fill_draft_tokens(loading, adapter, error));
+    fill_draft_tokens(loading, adapter);
     SSI_TRY(fill_loras(loading, adapter, error));
     SSI_TRY(fill_rows(loading, plan->stream_embedding, adapter->stream_embedding,
                       adapter->embedding_stride, error));
@@ -344,23 +349,35 @@ static ss_status fill(load *loading, ss_adapter *adapter, ss_error *error)
 /* ── the load ── */
 
 /* XXH3 of the whole file. */
-static ss_status hash_file(load *loading, unsigned char *buffer, size_t buffer_bytes,
-                           ssi_hash128 *hash, ss_error *error)
+static ss_status hash_file(load *loading, ssi_hash128 *hash, ss_error *error)
 {
     ssi_hash_begin(loading->main_hash);
-    for (uint64_t at = 0; at < loading->source->size; at += buffer_bytes) {
+    for (uint64_t at = 0; at < loading->source->size; at += loading->byte_count) {
         uint64_t left = loading->source->size - at;
-        size_t bytes = left < buffer_bytes ? (size_t)left : buffer_bytes;
-        SSI_TRY(ssi_source_read(loading->source, at, buffer, bytes, error));
-        ssi_hash_update(loading->main_hash, buffer, bytes);
+        size_t bytes = left < loading->byte_count ? (size_t)left : loading->byte_count;
+        SSI_TRY(ssi_source_read(loading->source, at, loading->bytes, bytes, error));
+        ssi_hash_update(loading->main_hash, loading->bytes, bytes);
     }
     *hash = ssi_hash_end(loading->main_hash);
     return SS_OK;
 }
 
-/* Scratch: the largest tensor as bytes, twice as numbers, and as a matrix; a group of head rows
- * with their products; a group of encoded rows. */
-static size_t layout_scratch(load *loading, ssi_arena *arena)
+/* What the plan is made with. */
+static void layout_tables(load *loading, ssi_arena *arena)
+{
+    uint32_t pairs = loading->hyper->layer_count * SSI_LINEAR_COUNT;
+    loading->main_hash = ssi_arena_take(arena, 1, ssi_hash_state_bytes());
+    loading->plan.main = ssi_arena_take(arena, pairs, sizeof *loading->plan.main);
+    loading->plan.stream = ssi_arena_take(arena, pairs, sizeof *loading->plan.stream);
+    if (loading->plan.main) {
+        memset(loading->plan.main, 0, pairs * sizeof *loading->plan.main);
+        memset(loading->plan.stream, 0, pairs * sizeof *loading->plan.stream);
+    }
+}
+
+/* Once the plan has found every tensor's size in order: the largest as bytes, twice as numbers, and
+ * as a matrix; a group of head rows with their products; a group of encoded rows. */
+static void layout_scratch(load *loading, ssi_arena *arena)
 {
     const ssi_gguf *gguf = loading->plan.gguf;
     size_t elements =
@@ -376,20 +393,12 @@ static size_t layout_scratch(load *loading, ssi_arena *arena)
                                                         : elements;
         bytes = gguf->tensors[i].bytes > bytes ? (size_t)gguf->tensors[i].bytes : bytes;
     }
-    uint32_t pairs = loading->hyper->layer_count * SSI_LINEAR_COUNT;
-    loading->main_hash = ssi_arena_take(arena, 1, ssi_hash_state_bytes());
-    loading->plan.main = ssi_arena_take(arena, pairs, sizeof *loading->plan.main);
-    loading->plan.stream = ssi_arena_take(arena, pairs, sizeof *loading->plan.stream);
+    loading->byte_count = bytes;
     loading->bytes = ssi_arena_take(arena, bytes, 1);
     loading->values = ssi_arena_take(arena, elements, sizeof(float));
     loading->other = ssi_arena_take(arena, elements, sizeof(float));
     loading->packed = ssi_arena_take(
         arena, elements + SSI_GROUP * (size_t)loading->hyper->embedding_length, sizeof(float));
-    if (loading->plan.main) {
-        memset(loading->plan.main, 0, pairs * sizeof *loading->plan.main);
-        memset(loading->plan.stream, 0, pairs * sizeof *loading->plan.stream);
-    }
-    return bytes;
 }
 
 static ss_status no_memory(size_t bytes, ss_error *error)
@@ -431,36 +440,46 @@ static ss_status build(load *loading, ss_adapter *adapter, ss_adapter **result, 
     return SS_OK;
 }
 
+/* A block for what `layout_it` lays out. */
+static ss_status take(load *loading, void (*layout_it)(load *, ssi_arena *),
+                      const ssi_memory *memory, void **block, size_t *bytes, ss_error *error)
+{
+    ssi_arena arena = {NULL, 0, false};
+    layout_it(loading, &arena);
+    *bytes = arena.used;
+    *block = arena.overflow ? NULL : ssi_allocate(memory, *bytes, SSI_ALIGN);
+    if (!*block)
+        return no_memory(*bytes, error);
+    arena = (ssi_arena){*block, 0, false};
+    layout_it(loading, &arena);
+    return SS_OK;
+}
+
 ss_status ssi_adapter_load(const ss_model *model, const ssi_source *source,
                            const ssi_memory *memory, ss_adapter **adapter, ss_error *error)
 {
     ss_adapter made = {.memory = *memory, .model = model};
     load loading = {.source = source, .hyper = &model->hyper};
     ssi_gguf gguf;
-    ssi_arena arena = {NULL, 0, false};
-    void *scratch = NULL;
-    ss_status status;
+    void *tables = NULL, *scratch = NULL;
+    size_t table_bytes, scratch_bytes = 0;
     *adapter = NULL;
     SSI_TRY(ssi_gguf_open(&gguf, source, memory, error));
     loading.plan.gguf = &gguf;
     loading.plan.model = model;
-    layout_scratch(&loading, &arena);
-    size_t scratch_bytes = arena.used;
-    scratch = arena.overflow ? NULL : ssi_allocate(memory, scratch_bytes, SSI_ALIGN);
-    if (!scratch) {
-        status = no_memory(scratch_bytes, error);
-        goto done;
+    ss_status status = take(&loading, layout_tables, memory, &tables, &table_bytes, error);
+    if (status == SS_OK)
+        status = ssi_adapter_plan_read(&loading.plan, error);
+    if (status == SS_OK)
+        status = take(&loading, layout_scratch, memory, &scratch, &scratch_bytes, error);
+    if (status == SS_OK)
+        status = hash_file(&loading, &made.file_hash, error);
+    if (status == SS_OK) {
+        ssi_hash_begin(loading.main_hash);
+        status = build(&loading, &made, adapter, error);
     }
-    arena = (ssi_arena){scratch, 0, false};
-    size_t buffer_bytes = layout_scratch(&loading, &arena);
-    if ((status = ssi_adapter_plan_read(&loading.plan, error)) != SS_OK ||
-        (status = hash_file(&loading, loading.bytes, buffer_bytes, &made.file_hash, error)) !=
-            SS_OK)
-        goto done;
-    ssi_hash_begin(loading.main_hash);
-    status = build(&loading, &made, adapter, error);
-done:
     ssi_release(memory, scratch, scratch_bytes);
+    ssi_release(memory, tables, table_bytes);
     ssi_gguf_close(&gguf);
     return status;
 }

@@ -4,6 +4,7 @@
  * computes. What an adapter was trained with is told by which tensors it has. */
 #include "model/adapter_plan.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "base/bytes.h"
@@ -11,6 +12,7 @@
 #include "model/arch.h"
 
 #define FORMAT_VERSION 1u
+#define ROTATION_STEP_MAX 10.0 /* radians a stream */
 
 /* ── keys ── */
 
@@ -71,10 +73,15 @@ static ss_status read_stream_init(ssi_adapter_plan *plan, ss_error *error)
         return ssi_fail(error, SS_ERROR_UNSUPPORTED,
                         "key %s: '%.*s', expected 'embedding' or 'value_rotation'",
                         SSI_KEY_STREAM_INIT, SSI_SHOW(init));
-    return ssi_gguf_get_f32(plan->gguf, SSI_KEY_ROTATION_STEP,
-                            plan->stream_init == SSI_STREAM_VALUE_ROTATION ? SSI_REQUIRED
-                                                                           : SSI_OPTIONAL,
-                            &plan->rotation_step, error);
+    SSI_TRY(ssi_gguf_get_f32(plan->gguf, SSI_KEY_ROTATION_STEP,
+                             plan->stream_init == SSI_STREAM_VALUE_ROTATION ? SSI_REQUIRED
+                                                                            : SSI_OPTIONAL,
+                             &plan->rotation_step, error));
+    if (!(fabsf(plan->rotation_step) <= ROTATION_STEP_MAX))
+        return ssi_fail(error, SS_ERROR_FORMAT, "key %s: %g, expected -%g to %g",
+                        SSI_KEY_ROTATION_STEP, (double)plan->rotation_step, ROTATION_STEP_MAX,
+                        ROTATION_STEP_MAX);
+    return SS_OK;
 }
 
 static ss_status check_base(const ssi_adapter_plan *plan, ss_error *error)
@@ -88,6 +95,48 @@ static ss_status check_base(const ssi_adapter_plan *plan, ss_error *error)
                         "the adapter was made for a base model with tensor hash %.*s, this one "
                         "has %s", SSI_SHOW(base), hex);
     return SS_OK;
+}
+
+/* Every token once, seen without memory of its own: one window of the vocabulary after the other. */
+static ss_status check_drafts_differ(const ssi_gguf_key *drafts, uint32_t vocabulary_size,
+                                     ss_error *error)
+{
+    enum { WINDOW = 1 << 16 };
+    uint64_t seen[WINDOW / 64];
+    for (uint32_t first = 0; first < vocabulary_size; first += WINDOW) {
+        memset(seen, 0, sizeof seen);
+        for (uint64_t i = 0; i < drafts->count; i++) {
+            uint32_t at = (uint32_t)ssi_gguf_item_i32(drafts, i) - first;
+            if (at >= WINDOW)
+                continue;
+            if (seen[at / 64] >> at % 64 & 1)
+                return ssi_fail(error, SS_ERROR_FORMAT, "key %s: token %u is listed twice",
+                                SSI_KEY_DRAFT_VOCAB, first + at);
+            seen[at / 64] |= (uint64_t)1 << at % 64;
+        }
+    }
+    return SS_OK;
+}
+
+static ss_status read_draft_vocabulary(ssi_adapter_plan *plan, ss_error *error)
+{
+    uint32_t vocabulary_size = plan->model->hyper.vocabulary_size;
+    SSI_TRY(ssi_gguf_get_array(plan->gguf, SSI_KEY_DRAFT_VOCAB, SSI_OPTIONAL, SSI_GGUF_I32,
+                               &plan->draft_vocabulary, error));
+    const ssi_gguf_key *drafts = plan->draft_vocabulary;
+    if (!drafts)
+        return SS_OK;
+    if (drafts->count == 0 || drafts->count > vocabulary_size)
+        return ssi_fail(error, SS_ERROR_FORMAT, "key %s: %llu tokens, expected 1 to %u",
+                        SSI_KEY_DRAFT_VOCAB, (unsigned long long)drafts->count, vocabulary_size);
+    for (uint64_t i = 0; i < drafts->count; i++) {
+        int32_t token = ssi_gguf_item_i32(drafts, i);
+        if (token < 0 || (uint32_t)token >= vocabulary_size)
+            return ssi_fail(error, SS_ERROR_FORMAT, "key %s: item %llu is %d, expected 0 to %u",
+                            SSI_KEY_DRAFT_VOCAB, (unsigned long long)i, token,
+                            vocabulary_size - 1);
+    }
+    return check_drafts_differ(drafts, vocabulary_size, error);
 }
 
 static ss_status read_streams(ssi_adapter_plan *plan, ss_error *error)
@@ -116,20 +165,19 @@ static ss_status read_streams(ssi_adapter_plan *plan, ss_error *error)
         return ssi_fail(error, SS_ERROR_FORMAT, "key %s: %u, expected 1 to %u", SSI_KEY_MSA_LAYERS,
                         plan->msa_layer_count, layer_count);
     SSI_TRY(read_stream_init(plan, error));
-    SSI_TRY(ssi_gguf_get_array(gguf, SSI_KEY_DRAFT_VOCAB, SSI_OPTIONAL, SSI_GGUF_I32,
-                               &plan->draft_vocabulary, error));
-    if (plan->draft_vocabulary && plan->draft_vocabulary->count == 0)
-        return ssi_fail(error, SS_ERROR_FORMAT, "key %s: no tokens", SSI_KEY_DRAFT_VOCAB);
-    return SS_OK;
+    return read_draft_vocabulary(plan, error);
 }
 
 /* ── tensors ── */
 
-/* "blk.<layer>." off the front; false when it isn't there or the layer is too high. */
+/* "blk.<layer>." off the front; false when it isn't there or the layer is too high. One spelling a
+ * layer: no two tensors play the same part. */
 static bool cut_layer(ssi_text *text, uint32_t layer_count, uint32_t *layer)
 {
     uint32_t number = 0, digits = 0;
     if (!ssi_text_cut_prefix(text, "blk."))
+        return false;
+    if (text->length > 1 && text->bytes[0] == '0' && text->bytes[1] != '.')
         return false;
     while (text->length > 0 && text->bytes[0] >= '0' && text->bytes[0] <= '9' && digits++ < 6) {
         number = number * 10 + (uint32_t)(text->bytes[0] - '0');
@@ -282,6 +330,9 @@ ss_status ssi_adapter_plan_read(ssi_adapter_plan *plan, ss_error *error)
     for (uint32_t i = 0; i < plan->gguf->tensor_count; i++) {
         const ssi_gguf_tensor *tensor = &plan->gguf->tensors[i];
         ssi_text name = tensor->name;
+        if (!ssi_type_from_ggml(tensor->type))
+            return ssi_fail(error, SS_ERROR_UNSUPPORTED, "tensor %.*s: type %s is not supported",
+                            SSI_SHOW(name), ssi_gguf_type_get(tensor->type)->name);
         bool own = !plan->plain_lora && ssi_text_cut_prefix(&name, SSI_PREFIX_OWN);
         SSI_TRY(own ? sort_own(plan, tensor, error) : sort_lora(plan, tensor, error));
     }

@@ -32,12 +32,20 @@ typedef struct ssi_adapter_plan {
     const ssi_gguf_tensor *stream_embedding, *root_gain; /* [γ][d], or NULL */
 } ssi_adapter_plan;
 
-/* plan->gguf, model, main and stream (zeroed) are set. Errors name the key or tensor. */
+/* plan->gguf, model, main and stream (zeroed) are set. Errors name the key or tensor. Afterwards every
+ * tensor of the file has a part to play, a shape that fits it and a type that can be decoded, and the
+ * draft vocabulary lists tokens of the model, each once. */
 ss_status ssi_adapter_plan_read(ssi_adapter_plan *plan, ss_error *error) SSI_MUST_CHECK;
 
 static inline uint32_t ssi_pair_rank(const ssi_pair_plan *pair)
 {
     return pair->a ? (uint32_t)pair->a->dims[1] : 0;
+}
+
+/* What B·A is multiplied by: llama.cpp's rule. */
+static inline float ssi_lora_scale(float alpha, uint32_t rank)
+{
+    return alpha != 0 ? alpha / (float)rank : 1.0f;
 }
 
 #endif

@@ -3,6 +3,7 @@
  * binary32, the ranks in ascending order, before it is encoded anew. */
 #include <math.h>
 
+#include "model/adapter_plan.h"
 #include "model/convert.h"
 
 typedef struct merge {
@@ -105,7 +106,7 @@ static ss_status begin_tensor(void *context, uint32_t tensor, ss_error *error)
     const ssi_main_pair *pair = of->pairs[tensor];
     of->rank = (uint32_t)pair->a->dims[1];
     of->columns = (uint32_t)pair->a->dims[0];
-    float scale = of->half->alpha > 0 ? of->half->alpha / (float)of->rank : 1.0f;
+    float scale = ssi_lora_scale(of->half->alpha, of->rank);
     SSI_TRY(read_half(of, pair->a, of->a, error));
     SSI_TRY(read_half(of, pair->b, of->b, error));
     for (size_t i = 0; i < pair->b->elements; i++)

@@ -69,7 +69,7 @@ ss_status ssi_trainer_read_shape(ss_trainer *trainer, const char *path, ss_error
     take(ssi_pair_rank(&plan->pairs[SSI_PAIR_ROOT]), &params->root_rank);
     take(ssi_pair_rank(&plan->pairs[SSI_PAIR_PARENT]), &params->parent_rank);
     take(ssi_pair_rank(&plan->pairs[SSI_PAIR_PRUNE]), &params->prune_rank);
-    if (plan->alpha > 0)
+    if (plan->alpha != 0)
         trainer->alpha = plan->alpha;
     if (!plan->plain_lora) {
         params->stream_count = plan->stream_count;
@@ -107,7 +107,7 @@ static void fit_scale(const ss_trainer *trainer, const start_file *file,
 {
     size_t length = strlen(item->name), count = (size_t)item->rows * item->columns;
     bool is_b = length > 7 && strcmp(item->name + length - 7, ".lora_b") == 0;
-    for (size_t i = 0; is_b && !(file->plan.alpha > 0) && i < count; i++)
+    for (size_t i = 0; is_b && file->plan.alpha == 0 && i < count; i++)
         values[i] *= (float)item->columns / trainer->alpha;
 }
 

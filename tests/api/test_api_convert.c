@@ -215,6 +215,9 @@ static void what_must_be_given_is_asked_for(void **state)
     merging.streams_path = to;
     refuse(SS_ERROR_ARGUMENT, "streams_path", &error,
            ss_adapter_merge(SMALL_MODEL, "a", &merging, to, &error));
+    merging.streams_path = in_folder("./x"); /* the same place by another name */
+    refuse(SS_ERROR_ARGUMENT, "streams_path", &error,
+           ss_adapter_merge(SMALL_MODEL, "a", &merging, to, &error));
     refuse(SS_ERROR_ARGUMENT, "adapter", &error, ss_adapter_export_lora(NULL, to, &error));
     refuse(SS_ERROR_ARGUMENT, "path", &error, ss_adapter_export_lora("a", NULL, &error));
     assert_int_equal(files_in_folder(), 0);

@@ -90,6 +90,7 @@ static void main_halves_are_told_apart_and_nothing_else(void **state)
                .u32 = (count)}
 
 static const int32_t too_high[] = {1, 2, 512}, negative[] = {5, -1}, twice[] = {3, 4, 3};
+static const int32_t too_many[513];
 static char wrong_hash[] = "00112233445566778899aabbccddeeff";
 
 static const struct {
@@ -125,12 +126,15 @@ static const struct {
      {"value_rotation.step"}},
     {{LOSSLESS, .rotation_step = 1, F32("specstream.value_rotation.step", INFINITY)},
      SS_ERROR_FORMAT, {"value_rotation.step"}},
+    {{LOSSLESS, .rotation_step = 1, F32("specstream.value_rotation.step", 11)}, SS_ERROR_FORMAT,
+     {"value_rotation.step", "11"}},
     {{LOSSLESS, .rotation_step = 1, EXTRA("specstream.stream_embd", 64, 4)}, SS_ERROR_FORMAT,
      {"stream_embd", "value_rotation"}},
     {{LOSSLESS, U32("specstream.colour", 1)}, SS_ERROR_UNSUPPORTED, {"specstream.colour"}},
     {{LOSSLESS, DRAFTS(too_high, 3)}, SS_ERROR_FORMAT, {"draft_vocabulary", "512"}},
     {{LOSSLESS, DRAFTS(negative, 2)}, SS_ERROR_FORMAT, {"draft_vocabulary", "-1"}},
     {{LOSSLESS, DRAFTS(twice, 3)}, SS_ERROR_FORMAT, {"draft_vocabulary", "3"}},
+    {{LOSSLESS, DRAFTS(too_many, 513)}, SS_ERROR_FORMAT, {"513 tokens", "512"}},
     {{LOSSLESS, DRAFTS(twice, 0)}, SS_ERROR_FORMAT, {"draft_vocabulary"}},
     {{LOSSLESS, MISSING("specstream.stream_embd")}, SS_ERROR_FORMAT, {"stream_embd"}},
     {{LOSSLESS, OTHER("specstream.stream_embd", 63, 4)}, SS_ERROR_FORMAT, {"stream_embd", "64"}},
@@ -148,6 +152,11 @@ static const struct {
      {"blk.2.attn_q.weight.stream.lora_a", "layers 3 to 4"}},
     {{LOSSLESS, EXTRA("blk.5.attn_q.weight.stream.lora_a", 64, 3)}, SS_ERROR_UNSUPPORTED,
      {"blk.5.attn_q.weight.stream.lora_a"}},
+    {{LOSSLESS, EXTRA("blk.04.attn_q.weight.stream.lora_a", 64, 3)}, SS_ERROR_UNSUPPORTED,
+     {"blk.04.attn_q"}},
+    {{.deviation = 1e6f, .main_rank = 2, F32("adapter.lora.alpha", 3e38f)}, SS_ERROR_FORMAT,
+     {"lora_b", "too large"}},
+    {{.deviation = 1e12f, .main_rank = 4}, SS_ERROR_FORMAT, {"lora_a", "too large"}},
     {{LOSSLESS, EXTRA("blk.4.attn_norm.weight.stream.lora_a", 64, 3)}, SS_ERROR_UNSUPPORTED,
      {"attn_norm"}},
     {{LOSSLESS, EXTRA("token_embd.weight.lora_a", 64, 3)}, SS_ERROR_UNSUPPORTED, {"token_embd"}},
