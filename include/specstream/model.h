@@ -25,7 +25,7 @@ typedef int32_t ss_cpu;
 typedef struct ss_model_params {
     size_t struct_size;            /* set by _init */
     const ss_allocator *allocator; /* copied; NULL: malloc and free */
-    const ss_log *log;             /* copied; NULL: silence */
+    const ss_log *log;             /* used during the load only; NULL: silence */
     const ss_progress *progress;   /* used during the load only; NULL: none */
     const ss_parallel *parallel;   /* used during the load only; NULL: threads of our own */
     uint32_t thread_count;         /* for the load, 0: one per core; ignored with parallel */

@@ -32,7 +32,7 @@ typedef int32_t ss_on_full;
 typedef struct ss_session_params {
     size_t struct_size;            /* set by _init */
     const ss_allocator *allocator; /* copied; NULL: malloc and free */
-    const ss_log *log;             /* copied; NULL: silence */
+    const ss_log *log;             /* used by _create only; NULL: silence */
     const ss_progress *progress;   /* copied; reported between chunks of a prefill */
     const ss_parallel *parallel;   /* copied; NULL: threads of our own */
     uint64_t (*clock)(void *context); /* nanoseconds, monotonic; NULL: the system's */

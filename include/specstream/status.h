@@ -60,7 +60,8 @@ typedef int32_t ss_log_level;
 #define SS_LOG_INFO ((ss_log_level)1)
 #define SS_LOG_WARNING ((ss_log_level)2)
 
-/* Log hook: one line without newline, valid during the call. Without a hook nothing is said. */
+/* Log hook: one line without newline, valid during the call, in the thread that calls the library:
+ * what was loaded or created, and what will make it slow. Without a hook nothing is said. */
 typedef struct ss_log {
     size_t struct_size;
     void *context;

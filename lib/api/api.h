@@ -37,4 +37,8 @@ ss_status ssi_hooks_read(ssi_hooks *hooks, const ss_allocator **allocator, const
                          const ss_progress **progress, const ss_parallel **parallel,
                          ss_error *error) SSI_MUST_CHECK;
 
+/* One line to a host's log, if it has one. */
+void ssi_log_line(const ss_log *log, ss_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 #endif

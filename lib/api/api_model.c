@@ -39,6 +39,18 @@ static ss_status read_params(ss_model_params *ours, ssi_hooks *hooks,
                           &ours->parallel, error);
 }
 
+static void tell_loaded(const ss_log *log, const ss_model *model)
+{
+    ssi_log_line(log, SS_LOG_INFO,
+                 "model: %s, %u layers, %.1f million parameters, tensors of %.1f MB, %s kernels",
+                 model->architecture, model->hyper.layer_count,
+                 (double)model->parameter_count * 1e-6, (double)model->tensor_bytes * 1e-6,
+                 ssi_isa_name(model->kernels.isa));
+    if (model->kernels.isa == SSI_ISA_PORTABLE)
+        ssi_log_line(log, SS_LOG_WARNING,
+                     "model: the portable kernels are many times slower than AVX2 or AVX-512");
+}
+
 /* Loads from a source and closes it. */
 static ss_status load(ssi_source *source, const ss_model_params *params, ss_model **model,
                       ss_error *error)
@@ -50,6 +62,8 @@ static ss_status load(ssi_source *source, const ss_model_params *params, ss_mode
         ssi_float_env before = ssi_float_env_enter();
         status = ssi_model_load(source, &ours, model, error);
         ssi_float_env_leave(before);
+        if (status == SS_OK)
+            tell_loaded(ours.log, *model);
     }
     ssi_source_close(source);
     return status;

@@ -2,6 +2,8 @@
 /* The caller's structs: pointers, sizes and hooks, checked once for every entry. */
 #include "api/api.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 ss_status ssi_need(const void *pointer, const char *name, ss_error *error)
@@ -91,4 +93,16 @@ ss_status ssi_hooks_read(ssi_hooks *hooks, const ss_allocator **allocator, const
         *parallel = &hooks->parallel;
     }
     return SS_OK;
+}
+
+void ssi_log_line(const ss_log *log, ss_log_level level, const char *format, ...)
+{
+    char line[240];
+    va_list arguments;
+    if (log == NULL)
+        return;
+    va_start(arguments, format);
+    (void)vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    log->write(log->context, level, line);
 }

@@ -39,6 +39,16 @@ ss_status ss_session_memory_bytes(const ss_model *model, const ss_session_params
     return ssi_session_memory_bytes(model, &ours, bytes, error);
 }
 
+static void tell_created(const ss_log *log, const ss_session *session)
+{
+    ss_stats stats;
+    if (log == NULL)
+        return;
+    ssi_session_get_stats(session, &stats);
+    ssi_log_line(log, SS_LOG_INFO, "session: %.1f MB, %.1f of them the key-value cache",
+                 (double)stats.memory_bytes * 1e-6, (double)stats.kv_bytes * 1e-6);
+}
+
 ss_status ss_session_create(const ss_model *model, const ss_session_params *params,
                             ss_session **session, ss_error *error)
 {
@@ -51,6 +61,8 @@ ss_status ss_session_create(const ss_model *model, const ss_session_params *para
     ssi_float_env before = ssi_float_env_enter();
     ss_status status = ssi_session_create(model, &ours, session, error);
     ssi_float_env_leave(before);
+    if (status == SS_OK)
+        tell_created(ours.log, *session);
     return status;
 }
 

@@ -72,6 +72,39 @@ static void what_cannot_be_read_is_named(void **state)
     assert_null(model);
 }
 
+static void listen(void *context, ss_log_level level, const char *message)
+{
+    char *heard = context;
+    assert_true(level == SS_LOG_INFO || level == SS_LOG_WARNING);
+    assert_null(strchr(message, '\n'));
+    strncat(heard, message, 255 - strlen(heard));
+}
+
+static void a_log_hears_what_was_loaded(void **state)
+{
+    (void)state;
+    char heard[256] = "";
+    ss_log log;
+    ss_model_params params;
+    ss_session_params session_params;
+    ss_model *model;
+    ss_session *session;
+    ss_log_init(&log, sizeof log);
+    log.write = listen;
+    log.context = heard;
+    ss_model_params_init(&params, sizeof params);
+    params.log = &log;
+    if (ss_model_load(SMALL_MODEL, &params, &model, &error) != SS_OK)
+        fail_msg("%s", error.message);
+    assert_non_null(strstr(heard, "model: llama, 5 layers, 0.3 million parameters"));
+    ss_session_params_init(&session_params, sizeof session_params);
+    session_params.log = &log;
+    accept(&error, ss_session_create(model, &session_params, &session, &error));
+    assert_non_null(strstr(heard, "session: "));
+    ss_session_free(session);
+    ss_model_free(model);
+}
+
 static void hooks_are_checked(void **state)
 {
     (void)state;
@@ -244,6 +277,7 @@ int main(void)
         cmocka_unit_test(versions_and_status_names_are_there),
         cmocka_unit_test(what_must_be_given_is_asked_for),
         cmocka_unit_test(what_cannot_be_read_is_named),
+        cmocka_unit_test(a_log_hears_what_was_loaded),
         cmocka_unit_test(hooks_are_checked),
         cmocka_unit_test(ranges_are_checked),
         cmocka_unit_test(a_load_can_be_cancelled),
