@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tokens are short, so the hash is a multiplication or two over overlapping loads: a vocabulary
- * is entered and its merges looked up at every start of a program. */
+ * is entered and its merges looked up at every start of a program. Whoever makes a file knows the hash,
+ * so a search is given up after more slots than texts of any other kind ever need. */
 #include "tokenizer/token_map.h"
+
+#define MOST_SLOTS 512u
 
 static uint64_t load(const char *bytes, size_t count)
 {
@@ -44,16 +47,17 @@ void ssi_token_map_init(ssi_token_map *map, const ssi_text *texts, uint32_t *slo
     *map = (ssi_token_map){.texts = texts, .slots = slots, .bits = bits};
 }
 
-/* The slot that holds this text, or the empty one where it belongs; *tag is what it would hold
- * above the id. */
+/* The slot that holds this text, or the empty one where it belongs, or NULL; *tag is what it would
+ * hold above the id. */
 static uint32_t *find_slot(const ssi_token_map *map, const char *bytes, size_t length,
                            uint32_t *tag)
 {
     uint64_t hash = hash_text(bytes, length);
     uint32_t mask = ((uint32_t)1 << map->bits) - 1;
     *tag = (uint32_t)hash & ~mask;
-    for (uint32_t at = (uint32_t)(hash >> (64 - map->bits));; at = (at + 1) & mask) {
-        uint32_t *slot = &map->slots[at];
+    uint32_t home = (uint32_t)(hash >> (64 - map->bits));
+    for (uint32_t i = 0; i < MOST_SLOTS; i++) {
+        uint32_t *slot = &map->slots[(home + i) & mask];
         if (*slot == 0)
             return slot;
         if ((*slot & ~mask) != *tag)
@@ -62,6 +66,7 @@ static uint32_t *find_slot(const ssi_token_map *map, const char *bytes, size_t l
         if (text->length == length && memcmp(text->bytes, bytes, length) == 0)
             return slot;
     }
+    return NULL;
 }
 
 static int32_t token_in(const ssi_token_map *map, uint32_t slot)
@@ -73,6 +78,8 @@ int32_t ssi_token_map_add(ssi_token_map *map, int32_t token)
 {
     uint32_t tag;
     uint32_t *slot = find_slot(map, map->texts[token].bytes, map->texts[token].length, &tag);
+    if (slot == NULL)
+        return SSI_TOKEN_MAP_FULL;
     if (*slot != 0)
         return token_in(map, *slot);
     *slot = tag | ((uint32_t)token + 1);
@@ -82,5 +89,6 @@ int32_t ssi_token_map_add(ssi_token_map *map, int32_t token)
 int32_t ssi_token_map_find(const ssi_token_map *map, const char *bytes, size_t length)
 {
     uint32_t tag;
-    return token_in(map, *find_slot(map, bytes, length, &tag));
+    const uint32_t *slot = find_slot(map, bytes, length, &tag);
+    return slot == NULL ? -1 : token_in(map, *slot);
 }

@@ -20,7 +20,10 @@ uint32_t ssi_token_map_bits(uint32_t token_count);
 void ssi_token_map_init(ssi_token_map *map, const ssi_text *texts, uint32_t *slots,
                         uint32_t bits);
 
-/* Enters texts[token]; returns the token that already has this text, or -1. */
+#define SSI_TOKEN_MAP_FULL (-2)
+
+/* Enters texts[token]; returns the token that already has this text, -1, or SSI_TOKEN_MAP_FULL where
+ * too many texts share a place, as only texts made for it do. */
 int32_t ssi_token_map_add(ssi_token_map *map, int32_t token);
 
 int32_t ssi_token_map_find(const ssi_token_map *map, const char *bytes, size_t length); /* -1 */

@@ -82,6 +82,10 @@ ss_status ssi_build_map(ssi_token_map *map, const ssi_tokenizer_source *source,
             return ssi_fail(error, SS_ERROR_FORMAT,
                             "tokenizer.ggml.tokens[%u]: '%.*s' is already token %d", i,
                             SSI_SHOWN(source->tokens[i]), other);
+        if (other == SSI_TOKEN_MAP_FULL)
+            return ssi_fail(error, SS_ERROR_FORMAT,
+                            "tokenizer.ggml.tokens[%u]: '%.*s' is one of too many tokens with one "
+                            "hash", i, SSI_SHOWN(source->tokens[i]));
     }
     return SS_OK;
 }

@@ -166,6 +166,19 @@ static int32_t find_special(const ssi_tokenizer *tokenizer, const ssi_token_map 
     return special ? token : -1;
 }
 
+/* What stands between turns is no message's to say: text alone never gives these tokens, whatever
+ * their type in the file. */
+static void find_turns(ssi_tokenizer *tokenizer, const ssi_token_map *map)
+{
+    tokenizer->turn_begin = find_special(tokenizer, map, "<|im_start|>");
+    tokenizer->turn_end = find_special(tokenizer, map, "<|im_end|>");
+    const int32_t turns[] = {tokenizer->turn_begin, tokenizer->turn_end};
+    for (int i = 0; i < 2 && tokenizer->chat.chatml; i++)
+        if (turns[i] >= 0)
+            tokenizer->types[turns[i]] = (uint8_t)(
+                SSI_TOKEN_CONTROL | (tokenizer->types[turns[i]] & SSI_TOKEN_ENDS));
+}
+
 static void collect_specials(ssi_tokenizer *tokenizer)
 {
     for (uint32_t i = 0; i < tokenizer->token_count; i++) {
@@ -185,12 +198,11 @@ static ss_status fill_tokens(ssi_tokenizer *tokenizer, const ssi_tokenizer_sourc
     SSI_TRY(ssi_build_types(tokenizer, source, error));
     SSI_TRY(ssi_build_map(map, source, error));
     ssi_build_named_types(tokenizer, map);
+    find_turns(tokenizer, map);
     mark_ends(tokenizer, source);
     SSI_TRY(ssi_build_pieces(tokenizer, source, error));
     ssi_build_byte_tokens(tokenizer, map);
     collect_specials(tokenizer);
-    tokenizer->turn_begin = find_special(tokenizer, map, "<|im_start|>");
-    tokenizer->turn_end = find_special(tokenizer, map, "<|im_end|>");
     return SS_OK;
 }
 
