@@ -19,6 +19,13 @@ static inline bool ssi_text_is(ssi_text text, const char *string)
 }
 
 /* Off the front, off the end; false, and nothing changes, when it isn't there. */
+static inline bool ssi_text_is_before(ssi_text a, ssi_text b) /* bytewise */
+{
+    size_t common = a.length < b.length ? a.length : b.length;
+    int difference = common == 0 ? 0 : memcmp(a.bytes, b.bytes, common);
+    return difference != 0 ? difference < 0 : a.length < b.length;
+}
+
 static inline bool ssi_text_cut_prefix(ssi_text *text, const char *prefix)
 {
     size_t length = strlen(prefix);

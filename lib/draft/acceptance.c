@@ -108,20 +108,13 @@ static ssi_rate *rate_at(ssi_acceptance *acceptance, uint32_t index)
                 ->cell[group / SSI_ACCEPTANCE_GROUPS][group % SSI_ACCEPTANCE_GROUPS][cell];
 }
 
-static void store(unsigned char *at, float value)
-{
-    uint32_t bits = ssi_bits_from_float(value);
-    for (int i = 0; i < 4; i++)
-        at[i] = (unsigned char)(bits >> 8 * i);
-}
-
 void ssi_acceptance_save(const ssi_acceptance *acceptance,
                          unsigned char bytes[SSI_ACCEPTANCE_BYTES])
 {
     ssi_acceptance copy = *acceptance;
     for (uint32_t i = 0; i < SSI_ACCEPTANCE_BYTES / 8; i++) {
-        store(bytes + 8 * i, rate_at(&copy, i)->accepted);
-        store(bytes + 8 * i + 4, rate_at(&copy, i)->predicted);
+        ssi_store_u32le(bytes + 8 * i, ssi_bits_from_float(rate_at(&copy, i)->accepted));
+        ssi_store_u32le(bytes + 8 * i + 4, ssi_bits_from_float(rate_at(&copy, i)->predicted));
     }
 }
 

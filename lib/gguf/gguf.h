@@ -46,7 +46,8 @@ typedef struct ssi_gguf {
     uint32_t *key_order, *tensor_order; /* indices by ascending name */
     uint32_t *offset_order;             /* tensors by ascending offset */
     ssi_memory memory;
-    unsigned char *header;    /* copy of the file up to the data; NULL: in the caller's buffer */
+    unsigned char *header;    /* copy of the file's beginning, all keys and names in it; NULL:
+                               * in the caller's buffer */
     size_t header_bytes;
     void *block;              /* the arrays */
     size_t block_bytes;
@@ -63,12 +64,6 @@ void ssi_gguf_close(ssi_gguf *gguf); /* zeros are allowed */
 const ssi_gguf_key *ssi_gguf_find_key(const ssi_gguf *gguf, const char *name);
 const ssi_gguf_tensor *ssi_gguf_find_tensor(const ssi_gguf *gguf, const char *name);
 
-/* Sorts the indices 0 .. count - 1 so that is_before(context, a, b) never holds for a neighbour
- * pair (b, a); n log n for any input, no memory. */
-void ssi_gguf_sort(uint32_t *order, uint32_t count,
-                   bool (*is_before)(const void *context, uint32_t a, uint32_t b),
-                   const void *context);
-bool ssi_text_is_before(ssi_text a, ssi_text b); /* bytewise */
 
 /* gguf_value.c: values by key. An absent key is SS_ERROR_FORMAT when required, else leaves *value
  * as it is; a value of another type, or one that doesn't fit, is SS_ERROR_FORMAT naming the key. */

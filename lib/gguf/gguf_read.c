@@ -4,6 +4,7 @@
  * the second walk fills them. So no allocation is ever sized by a number the file merely claims. */
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/sort.h"
 #include "gguf/gguf.h"
 #include "gguf/gguf_keys.h"
 
@@ -264,12 +265,12 @@ static bool offset_is_before(const void *context, uint32_t a, uint32_t b)
 
 static ss_status index_names(ssi_gguf *gguf, ss_error *error)
 {
-    ssi_gguf_sort(gguf->key_order, gguf->key_count, key_is_before, gguf->keys);
+    ssi_sort_indices(gguf->key_order, gguf->key_count, key_is_before, gguf->keys);
     for (uint32_t i = 1; i < gguf->key_count; i++)
         if (!key_is_before(gguf->keys, gguf->key_order[i - 1], gguf->key_order[i]))
             return ssi_fail(error, SS_ERROR_FORMAT, "key %.*s occurs twice",
                             SSI_SHOW(gguf->keys[gguf->key_order[i]].name));
-    ssi_gguf_sort(gguf->tensor_order, gguf->tensor_count, tensor_is_before, gguf->tensors);
+    ssi_sort_indices(gguf->tensor_order, gguf->tensor_count, tensor_is_before, gguf->tensors);
     for (uint32_t i = 1; i < gguf->tensor_count; i++)
         if (!tensor_is_before(gguf->tensors, gguf->tensor_order[i - 1], gguf->tensor_order[i]))
             return ssi_fail(error, SS_ERROR_FORMAT, "tensor %.*s occurs twice",
@@ -298,7 +299,7 @@ static ss_status place_tensors(ssi_gguf *gguf, uint64_t header_bytes, uint64_t s
                             (unsigned long long)tensor->offset, (unsigned long long)room);
         tensor->offset += data_at;
     }
-    ssi_gguf_sort(gguf->offset_order, gguf->tensor_count, offset_is_before, gguf->tensors);
+    ssi_sort_indices(gguf->offset_order, gguf->tensor_count, offset_is_before, gguf->tensors);
     for (uint32_t i = 1; i < gguf->tensor_count; i++) {
         const ssi_gguf_tensor *before = &gguf->tensors[gguf->offset_order[i - 1]];
         const ssi_gguf_tensor *tensor = &gguf->tensors[gguf->offset_order[i]];

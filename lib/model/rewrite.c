@@ -108,10 +108,12 @@ static ss_status write_header(rewriter *to, ss_error *error)
 
 /* ── the data ── */
 
-/* Numbers that all our types but F32 can hold: their scales and values are binary16. */
+/* F32 and BF16 hold more than the others, whose scales and values are binary16. */
 static bool can_be_written(const float *values, uint32_t count, const ssi_type_info *type)
 {
-    float most = type->type == SSI_TYPE_F32 ? 3.4028234664e38f : 65504.0f;
+    float most = type->type == SSI_TYPE_F32    ? 0x1.fffffep127f
+                 : type->type == SSI_TYPE_BF16 ? 0x1.fep127f
+                                               : 65504.0f;
     for (uint32_t i = 0; i < count; i++)
         if (!(fabsf(values[i]) <= most))
             return false;

@@ -209,20 +209,10 @@ static void canonicalise(writer *to, ssi_text source)
     }
 }
 
-static bool take(ssi_text *from, const char *expected)
-{
-    size_t length = strlen(expected);
-    if (from->length < length || memcmp(from->bytes, expected, length) != 0)
-        return false;
-    from->bytes += length;
-    from->length -= length;
-    return true;
-}
-
 static bool take_default_system(ssi_text *from, ssi_chat_template *found)
 {
     static const char turn_end[] = "<|im_end|>\n" BLOCK "endif" END;
-    if (!take(from, "<|im_start|>system\n"))
+    if (!ssi_text_cut_prefix(from, "<|im_start|>system\n"))
         return false;
     const char *end = memmem(from->bytes, from->length, turn_end, sizeof turn_end - 1);
     if (end == NULL)
@@ -234,28 +224,28 @@ static bool take_default_system(ssi_text *from, ssi_chat_template *found)
             return false;
     from->bytes += found->default_system.length;
     from->length -= found->default_system.length;
-    return take(from, turn_end);
+    return ssi_text_cut_prefix(from, turn_end);
 }
 
 static bool is_chatml(ssi_text canonical, ssi_chat_template *found)
 {
     ssi_text *rest = &canonical;
-    if (take(rest, BLOCK "if not add_generation_prompt is defined" END) &&
-        !take(rest, BLOCK "set add_generation_prompt=false" END BLOCK "endif" END))
+    if (ssi_text_cut_prefix(rest, BLOCK "if not add_generation_prompt is defined" END) &&
+        !ssi_text_cut_prefix(rest, BLOCK "set add_generation_prompt=false" END BLOCK "endif" END))
         return false;
-    if (take(rest, BLOCK "if messages[0]['role']!='system'" END) &&
+    if (ssi_text_cut_prefix(rest, BLOCK "if messages[0]['role']!='system'" END) &&
         !take_default_system(rest, found))
         return false;
-    if (!take(rest, BLOCK "for message in messages" END))
+    if (!ssi_text_cut_prefix(rest, BLOCK "for message in messages" END))
         return false;
-    if (take(rest, BLOCK "if loop['first']and messages[0]['role']!='system'" END) &&
+    if (ssi_text_cut_prefix(rest, BLOCK "if loop['first']and messages[0]['role']!='system'" END) &&
         !take_default_system(rest, found))
         return false;
-    if (!take(rest, "<|im_start|>" VARIABLE "message['role']" END "\n" VARIABLE
-                    "message['content']" END "<|im_end|>\n" BLOCK "endfor" END))
+    if (!ssi_text_cut_prefix(rest, "<|im_start|>" VARIABLE "message['role']" END "\n" VARIABLE
+                                   "message['content']" END "<|im_end|>\n" BLOCK "endfor" END))
         return false;
-    if (take(rest, BLOCK "if add_generation_prompt" END) &&
-        !take(rest, "<|im_start|>assistant\n" BLOCK "endif" END))
+    if (ssi_text_cut_prefix(rest, BLOCK "if add_generation_prompt" END) &&
+        !ssi_text_cut_prefix(rest, "<|im_start|>assistant\n" BLOCK "endif" END))
         return false;
     return rest->length == 0;
 }

@@ -2,59 +2,27 @@
 /* Special tokens written in text are taken out before it is split: every occurrence of the longest
  * token first, from left to right, then of the next in what is left between. One scan finds which
  * tokens occur at all; only those are then searched for in that order. */
+#include "base/sort.h"
 #include "tokenizer/vocabulary.h"
 
-static int compare_bytes(ssi_text a, ssi_text b)
+static bool by_bytes(const void *context, uint32_t a, uint32_t b)
 {
-    int order = memcmp(a.bytes, b.bytes, a.length < b.length ? a.length : b.length);
-    return order != 0 ? order : (a.length > b.length) - (a.length < b.length);
+    return ssi_text_is_before(ssi_piece(context, (int32_t)a), ssi_piece(context, (int32_t)b));
 }
 
-typedef bool is_before(const ssi_tokenizer *tokenizer, uint32_t a, uint32_t b);
-
-static bool by_bytes(const ssi_tokenizer *tokenizer, uint32_t a, uint32_t b)
+static bool by_length(const void *context, uint32_t a, uint32_t b)
 {
-    return compare_bytes(ssi_piece(tokenizer, (int32_t)a), ssi_piece(tokenizer, (int32_t)b)) <
-           0;
-}
-
-static bool by_length(const ssi_tokenizer *tokenizer, uint32_t a, uint32_t b)
-{
+    const ssi_tokenizer *tokenizer = context;
     int32_t token_a = tokenizer->specials.sorted[a], token_b = tokenizer->specials.sorted[b];
     size_t length_a = ssi_piece(tokenizer, token_a).length;
     size_t length_b = ssi_piece(tokenizer, token_b).length;
     return length_a > length_b || (length_a == length_b && token_a < token_b);
 }
 
-/* Heapsort: a file may call its whole vocabulary special, and qsort may allocate. */
-static void sort(const ssi_tokenizer *tokenizer, uint32_t *items, uint32_t count,
-                 is_before *before)
-{
-    for (uint32_t built = count / 2, end = count; end > 1;) {
-        uint32_t sinking;
-        if (built > 0) {
-            sinking = items[--built];
-        } else {
-            sinking = items[--end];
-            items[end] = items[0];
-        }
-        uint32_t at = built, child;
-        while ((child = 2 * at + 1) < end) {
-            if (child + 1 < end && before(tokenizer, items[child], items[child + 1]))
-                child++;
-            if (!before(tokenizer, sinking, items[child]))
-                break;
-            items[at] = items[child];
-            at = child;
-        }
-        items[at] = sinking;
-    }
-}
-
 void ssi_specials_sort(ssi_tokenizer *tokenizer)
 {
     ssi_special_tokens *specials = &tokenizer->specials;
-    sort(tokenizer, (uint32_t *)specials->sorted, specials->count, by_bytes);
+    ssi_sort((uint32_t *)specials->sorted, specials->count, by_bytes, tokenizer);
     uint32_t at = 0;
     for (uint32_t byte = 0; byte < 256; byte++) {
         specials->first_byte[byte] = at;
@@ -63,9 +31,7 @@ void ssi_specials_sort(ssi_tokenizer *tokenizer)
             at++;
     }
     specials->first_byte[256] = at;
-    for (uint32_t i = 0; i < specials->count; i++)
-        specials->by_length[i] = i;
-    sort(tokenizer, specials->by_length, specials->count, by_length);
+    ssi_sort_indices(specials->by_length, specials->count, by_length, tokenizer);
 }
 
 static bool takes_part(const ssi_tokenizer *tokenizer, int32_t token, bool special)
@@ -179,10 +145,10 @@ static int32_t special_from(const ssi_tokenizer *tokenizer, ssi_text text)
     uint32_t low = 0, high = specials->count;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (compare_bytes(ssi_piece(tokenizer, specials->sorted[middle]), text) <= 0)
-            low = middle;
-        else
+        if (ssi_text_is_before(text, ssi_piece(tokenizer, specials->sorted[middle])))
             high = middle;
+        else
+            low = middle;
     }
     return specials->sorted[low];
 }

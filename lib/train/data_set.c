@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "gguf/gguf.h" /* ssi_gguf_sort */
+#include "base/sort.h"
 
 void ssi_data_create(ssi_data_set *set, const ssi_memory *memory)
 {
@@ -124,7 +124,7 @@ void ssi_data_draft_vocabulary(const ssi_data_set *set, uint32_t vocabulary_size
     }
     for (uint32_t token = 0; token < vocabulary_size; token++)
         order[token] = token;
-    ssi_gguf_sort(order, vocabulary_size, is_likelier, counts);
+    ssi_sort_indices(order, vocabulary_size, is_likelier, counts);
     for (uint32_t i = 0; i < count; i++)
         tokens[i] = (int32_t)order[i];
 }
