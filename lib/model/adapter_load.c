@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From an adapter file to packed matrices: plan (adapter_plan.c), lay out, read tensor by tensor.
+/* From an adapter file to packed matrices: plan (adapter_plan.c), lay out, read tensor by tensor, pack (adapter_pack.c).
  * The layout runs twice, counting and handing out, over the same plan. */
 #include <math.h>
 
 #include "base/bytes.h"
+#include "model/adapter_pack.h"
 #include "model/adapter_plan.h"
 
 typedef struct load {
@@ -18,11 +19,6 @@ typedef struct load {
     ssi_hash_state *main_hash;
 } load;
 
-static size_t padded(uint32_t count)
-{
-    return ((size_t)count + SSI_GROUP - 1) / SSI_GROUP * SSI_GROUP;
-}
-
 /* ── layout ── */
 
 static void layout_lora(const ssi_pair_plan *pair, ssi_lora *lora, ssi_arena *arena)
@@ -34,8 +30,8 @@ static void layout_lora(const ssi_pair_plan *pair, ssi_lora *lora, ssi_arena *ar
     uint32_t out = (uint32_t)pair->b->dims[1];
     ssi_matrix_layout(&lora->a, SSI_TYPE_Q8_0, rank, (uint32_t)pair->a->dims[0], arena);
     lora->b.rows = out;
-    lora->b.quants = ssi_arena_take(arena, padded(out), (size_t)(rank + 3) / 4 * 4);
-    lora->b.scales = ssi_arena_take(arena, padded(out), sizeof(float));
+    lora->b.quants = ssi_arena_take(arena, ssi_padded(out), (size_t)(rank + 3) / 4 * 4);
+    lora->b.scales = ssi_arena_take(arena, ssi_padded(out), sizeof(float));
 }
 
 /* The pairs of some layers; NULL and nothing where there are none. */
@@ -77,7 +73,7 @@ static ss_adapter *layout(load *loading, ss_adapter *adapter, ssi_arena *arena)
         layout_pairs(plan->stream + skipped * SSI_LINEAR_COUNT,
                      plan->msa_layer_count * SSI_LINEAR_COUNT, plan->stream_pair_count,
                      &adapter->stream_rank, arena);
-    adapter->embedding_stride = padded(d);
+    adapter->embedding_stride = ssi_padded(d);
     if (plan->stream_embedding)
         adapter->stream_embedding = ssi_arena_take(
             arena, plan->stream_count * adapter->embedding_stride, sizeof(float));
@@ -95,7 +91,7 @@ static ss_adapter *layout(load *loading, ss_adapter *adapter, ssi_arena *arena)
                           arena);
         if (adapter->model->head.bias)
             adapter->draft_head.bias =
-                ssi_arena_take(arena, padded(adapter->draft_count), sizeof(float));
+                ssi_arena_take(arena, ssi_padded(adapter->draft_count), sizeof(float));
     }
     adapter->parent_rank = ssi_pair_rank(&plan->pairs[SSI_PAIR_PARENT]);
     if (adapter->parent_rank > 0) {
@@ -122,65 +118,10 @@ static ss_status read_tensor(load *loading, const ssi_gguf_tensor *tensor, float
     return SS_OK;
 }
 
-/* Rows of floats, row_stride apart, as a packed matrix; `blocks` holds a group of rows encoded.
- * False where a number is too large for the matrix's type. */
-static bool pack_rows(ssi_matrix *matrix, uint32_t first_row, uint32_t row_count,
-                      const float *rows, size_t row_stride, unsigned char *blocks)
-{
-    const ssi_type_info *type = ssi_type_get(matrix->type);
-    uint32_t columns = type->quantised ? matrix->block_count * SSI_BLOCK : matrix->columns;
-    size_t row_bytes = (size_t)columns / type->block_elements * type->block_bytes;
-    uint32_t bad_row;
-    float row[SSI_BLOCK];
-    for (uint32_t at = 0; at < row_count; at += SSI_GROUP) {
-        uint32_t lanes = row_count - at < SSI_GROUP ? row_count - at : SSI_GROUP;
-        for (uint32_t lane = 0; lane < lanes; lane++)
-            for (uint32_t c = 0; c < columns; c += SSI_BLOCK) { /* in pieces, zeros at the tail */
-                uint32_t count = columns - c < SSI_BLOCK ? columns - c : SSI_BLOCK;
-                for (uint32_t i = 0; i < count; i++)
-                    row[i] = c + i < matrix->columns
-                                 ? rows[(at + lane) * row_stride + c + i] : 0.0f;
-                type->encode(row, count,
-                             blocks + lane * row_bytes +
-                                 (size_t)c / type->block_elements * type->block_bytes);
-            }
-        if (!type->pack(matrix, first_row + at, lanes, blocks, row_bytes, &bad_row))
-            return false;
-    }
-    return true;
-}
-
 static ss_status too_large(const ssi_gguf_tensor *tensor, ss_error *error)
 {
     return ssi_fail(error, SS_ERROR_FORMAT, "tensor %.*s: its numbers are too large for 8 bits",
                     SSI_SHOW(tensor->name));
-}
-
-/* False where a scale is not finite. */
-static bool pack_lora_b(const ssi_lora_b *b, const float *values, float scale)
-{
-    uint32_t chunk_count = (b->rank + 3) / 4;
-    uint8_t *quants = (uint8_t *)b->quants;
-    float *scales = (float *)b->scales;
-    memset(quants, 128, padded(b->rows) * chunk_count * 4);
-    memset(scales, 0, padded(b->rows) * sizeof *scales);
-    for (uint32_t row = 0; row < b->rows; row++) {
-        const float *numbers = values + (size_t)row * b->rank;
-        float largest = 0;
-        for (uint32_t i = 0; i < b->rank; i++)
-            largest = fabsf(numbers[i]) > largest ? fabsf(numbers[i]) : largest;
-        float inverse = 127.0f / largest;
-        if (!(inverse < INFINITY))
-            continue; /* zeros, or too small to matter */
-        scales[row] = largest / 127.0f * scale;
-        if (!(fabsf(scales[row]) < INFINITY))
-            return false;
-        for (uint32_t i = 0; i < b->rank; i++)
-            quants[((size_t)(row / SSI_GROUP) * chunk_count + i / 4) * SSI_GROUP * 4 +
-                   row % SSI_GROUP * 4 + i % 4] =
-                (uint8_t)(128 + (int)lrintf(numbers[i] * inverse));
-    }
-    return true;
 }
 
 static ss_status fill_lora(load *loading, const ssi_pair_plan *pair, ssi_lora *lora, bool main,
@@ -192,9 +133,9 @@ static ss_status fill_lora(load *loading, const ssi_pair_plan *pair, ssi_lora *l
     float scale = ssi_lora_scale(loading->plan.alpha, rank);
     SSI_TRY(read_tensor(loading, pair->a, loading->values, error));
     SSI_TRY(read_tensor(loading, pair->b, loading->other, error));
-    if (!pack_rows(&lora->a, 0, rank, loading->values, (size_t)pair->a->dims[0], loading->bytes))
+    if (!ssi_pack_rows(&lora->a, 0, rank, loading->values, (size_t)pair->a->dims[0], loading->bytes))
         return too_large(pair->a, error);
-    if (!pack_lora_b(&lora->b, loading->other, scale))
+    if (!ssi_pack_lora_b(&lora->b, loading->other, scale))
         return too_large(pair->b, error);
     if (main) {
         ssi_hash_update(loading->main_hash, &rank, sizeof rank);
@@ -230,10 +171,12 @@ static ss_status fill_low_rank(load *loading, const ssi_pair_plan *pair, ssi_low
     if (low->rank == 0)
         return SS_OK;
     SSI_TRY(read_tensor(loading, pair->a, loading->values, error));
-    (void)pack_rows(&low->a, 0, low->a.rows, loading->values, low->a.columns, loading->bytes);
+    if (!ssi_pack_rows(&low->a, 0, low->a.rows, loading->values, low->a.columns, loading->bytes))
+        return too_large(pair->a, error);
     SSI_TRY(read_tensor(loading, pair->b, loading->values, error));
-    (void)pack_rows(&low->b, 0, low->b.rows, loading->values, low->b.columns, loading->bytes);
-    return SS_OK; /* in F32 as they are: what was read is finite */
+    if (!ssi_pack_rows(&low->b, 0, low->b.rows, loading->values, low->b.columns, loading->bytes))
+        return too_large(pair->b, error);
+    return SS_OK;
 }
 
 /* Rows of a [γ][d] tensor into padded rows. */
@@ -263,24 +206,6 @@ static void fill_draft_tokens(load *loading, ss_adapter *adapter)
         index[tokens[i]] = (int32_t)i;
 }
 
-/* The transpose of rows [columns][rows] as an F32 matrix in `planes`. */
-static ssi_matrix pack_transposed(const float *values, uint32_t rows, uint32_t columns,
-                                  float *planes)
-{
-    ssi_matrix matrix = {.type = SSI_TYPE_F32,
-                         .rows = rows,
-                         .columns = columns,
-                         .group_count = (rows + SSI_GROUP - 1) / SSI_GROUP,
-                         .block_count = (columns + SSI_BLOCK - 1) / SSI_BLOCK,
-                         .plane = {planes}};
-    memset(planes, 0, padded(rows) * columns * sizeof *planes);
-    for (uint32_t column = 0; column < columns; column++)
-        for (uint32_t row = 0; row < rows; row++)
-            planes[((size_t)(row / SSI_GROUP) * columns + column) * SSI_GROUP +
-                   row % SSI_GROUP] = values[(size_t)column * rows + row];
-    return matrix;
-}
-
 /* The head's rows of the draft vocabulary, 16 at a time: their copy, and their product with B of
  * the parent term. Drafts change no output, so 8 bits will do whatever the head's type is. */
 static ss_status fill_head(load *loading, ss_adapter *adapter, ss_error *error)
@@ -289,16 +214,16 @@ static ss_status fill_head(load *loading, ss_adapter *adapter, ss_error *error)
     const ssi_type_info *type = ssi_type_get(head->weight.type);
     const ssi_pair_plan *parent = &loading->plan.pairs[SSI_PAIR_PARENT];
     uint32_t d = loading->hyper->embedding_length, rank = adapter->parent_rank;
-    size_t stride = padded(d), rank_stride = padded(rank);
+    size_t stride = ssi_padded(d), rank_stride = ssi_padded(rank);
     float *products = loading->values + SSI_GROUP * stride;
     ssi_activation rows = {.columns = d, .value_stride = stride, .values = loading->values};
     ssi_matrix b = {.rows = 0};
     if (rank > 0) {
         SSI_TRY(read_tensor(loading, parent->a, loading->values, error));
-        if (!pack_rows(&adapter->parent_a, 0, rank, loading->values, d, loading->bytes))
+        if (!ssi_pack_rows(&adapter->parent_a, 0, rank, loading->values, d, loading->bytes))
             return too_large(parent->a, error);
         SSI_TRY(read_tensor(loading, parent->b, loading->values, error)); /* [d][rank] */
-        b = pack_transposed(loading->values, rank, d, loading->packed);
+        b = ssi_pack_transposed(loading->values, rank, d, loading->packed);
     }
     if (rank == 0 && !adapter->draft_tokens)
         return SS_OK;
@@ -313,7 +238,7 @@ static ss_status fill_head(load *loading, ss_adapter *adapter, ss_error *error)
                 ((float *)adapter->draft_head.bias)[index] = head->bias[token];
         }
         if (adapter->draft_tokens &&
-            !pack_rows(&adapter->draft_head.weight, first, lanes, loading->values, stride,
+            !ssi_pack_rows(&adapter->draft_head.weight, first, lanes, loading->values, stride,
                        loading->bytes))
             return ssi_fail(error, SS_ERROR_UNSUPPORTED,
                             "the model's head is too large for a draft head of 8 bits");
@@ -321,7 +246,7 @@ static ss_status fill_head(load *loading, ss_adapter *adapter, ss_error *error)
             continue;
         adapter->model->kernels.gemm[SSI_TYPE_F32](&b, 0, b.group_count, &rows, lanes, products,
                                                    rank_stride);
-        if (!pack_rows(&adapter->parent_u, first, lanes, products, rank_stride, loading->bytes))
+        if (!ssi_pack_rows(&adapter->parent_u, first, lanes, products, rank_stride, loading->bytes))
             return too_large(parent->b, error);
     }
     return SS_OK;
@@ -381,7 +306,7 @@ static void layout_scratch(load *loading, ssi_arena *arena)
 {
     const ssi_gguf *gguf = loading->plan.gguf;
     size_t elements =
-        SSI_GROUP * (padded(loading->hyper->embedding_length) + SSI_LORA_RANK_MAX);
+        SSI_GROUP * (ssi_padded(loading->hyper->embedding_length) + SSI_LORA_RANK_MAX);
     size_t widest = loading->hyper->feed_forward_length;
     if (widest < loading->hyper->embedding_length)
         widest = loading->hyper->embedding_length;
