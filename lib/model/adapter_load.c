@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From an adapter file to packed matrices: plan (adapter_plan.c), lay out, read tensor by tensor, pack (adapter_pack.c).
- * The layout runs twice, counting and handing out, over the same plan. */
+/* From an adapter file to packed matrices: plan (adapter_plan.c), lay out, read tensor by tensor, pack
+ * (adapter_pack.c). The layout runs twice, counting and handing out, over the same plan. */
 #include <math.h>
 
 #include "base/bytes.h"
