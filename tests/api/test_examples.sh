@@ -23,6 +23,15 @@ expect minimal 'there was a little girl named Lily'
 expect shared_model 'seed 2: Once upon a time'
 expect host_threads "jobs ran on the host's 3 threads"
 expect custom_allocator 'held at the end: 0 bytes'
+expect with_drafts ' tokens a step'
+
+# With an adapter, and be it one that guesses at random, drafting says the same words.
+words() { "$examples/with_drafts" "$model" 'Once upon a time' "$@" | sed '$d'; }
+adapter=$(mktemp)
+trap 'rm -f "$adapter"' EXIT
+"${examples%/*}/specstream" adapter init -m "$model" -o "$adapter" || bad=1
+plain=$(words) drafted=$(words "$adapter")
+[ -n "$plain" ] && [ "$plain" = "$drafted" ] || { echo "with_drafts: with an adapter: $drafted"; bad=1; }
 
 "$examples/minimal" no/such.gguf >/dev/null 2>&1 && { echo "minimal: no error without a model"; bad=1; }
 exit $bad
