@@ -274,19 +274,22 @@ SS_API ss_status ss_session_score(ss_session *session, const int32_t *tokens, si
 /* Saves the session: tokens, keys and values, sampler settings, where in a generation it stands, and
  * what has been learnt of acceptance. The blob is checksummed and carries hashes of the model's
  * tensors, of its hyperparameters and tokenizer, and of the adapter set, and
- * SS_ARITHMETIC_VERSION. Stop strings, streams' settings, hooks and the adapter are not in it.
+ * SS_ARITHMETIC_VERSION. Params, hooks, stop strings, streams' settings, counters and the adapter
+ * are not in it.
  *
  * buffer  room for `capacity` bytes; may be NULL when capacity is 0.
  * bytes   receives the blob's size, also on SS_ERROR_CAPACITY (call again with that room).
- * Returns SS_OK; SS_ERROR_CAPACITY; for a path SS_ERROR_MEMORY or SS_ERROR_IO (the file is
- * replaced whole or left alone). The session is unchanged. Since 0.1. */
+ * Returns SS_OK; SS_ERROR_CAPACITY; for a path SS_ERROR_MEMORY (the blob is made in the session's
+ * memory first) or SS_ERROR_IO (the file is replaced whole or left alone). The session is
+ * unchanged. Since 0.1. */
 SS_API ss_status ss_session_save(const ss_session *session, void *buffer, size_t capacity,
                                  size_t *bytes, ss_error *error);
 SS_API ss_status ss_session_save_file(const ss_session *session, const char *path,
                                       ss_error *error);
 
 /* Restores what ss_session_save wrote, in this process or another, on this CPU or another: the
- * next tokens are those the saved session would have given. Set the adapter first.
+ * next tokens are those the saved session would have given. Set the adapter first. What had been
+ * learnt of acceptance is taken up where the same adapter is set.
  *
  * Returns SS_OK; SS_ERROR_FORMAT (not a session, truncated or altered); SS_ERROR_UNSUPPORTED
  * (another format or arithmetic version: both are named); SS_ERROR_MISMATCH (another model, the
