@@ -14,7 +14,10 @@ int main(int count, char **arguments)
     ss_text_stream *stream = NULL;
     int32_t tokens[512];
     size_t token_count, length;
+    uint32_t drawn = 0;
     const char *text;
+    bool stopped;
+    ss_step step = {.struct_size = sizeof step};
     ss_error error;
     ss_error_init(&error, sizeof error);
 
@@ -24,18 +27,17 @@ int main(int count, char **arguments)
         ss_tokenize(model, prompt, strlen(prompt), NULL, tokens, 512, &token_count, &error) ||
         ss_session_prefill(session, tokens, token_count, &error))
         goto done;
-
-    ss_step step = {.struct_size = sizeof step};
-    for (uint32_t drawn = 0; drawn < 100 && step.stop == SS_STOP_NONE; drawn += step.count) {
-        if (ss_session_step(session, 100 - drawn, &step, &error))
-            goto done;
-        for (uint32_t i = 0; i < step.count; i++) {
-            bool stopped;
-            ss_text_stream_push(stream, step.tokens[i], &text, &length, &stopped, &error);
-            fwrite(text, 1, length, stdout);
-        }
+    while (drawn < 100 && step.stop == SS_STOP_NONE &&
+           ss_session_step(session, 100 - drawn, &step, &error) == SS_OK) {
+        for (uint32_t i = 0; i < step.count; i++)
+            if (ss_text_stream_push(stream, step.tokens[i], &text, &length, &stopped, &error) ==
+                SS_OK)
+                fwrite(text, 1, length, stdout);
         fflush(stdout);
+        drawn += step.count;
     }
+    if (ss_text_stream_finish(stream, &text, &length, &error) == SS_OK) /* what it holds back */
+        fwrite(text, 1, length, stdout);
     puts("");
 done:
     if (error.status != SS_OK)
