@@ -34,7 +34,8 @@ SS_API ss_status ss_adapter_params_init(ss_adapter_params *params, size_t struct
  * SS_ERROR_UNSUPPORTED (an unknown format version, stream_init, key or tensor);
  * SS_ERROR_MISMATCH (another architecture, or another base: both hashes are in the message);
  * SS_ERROR_MEMORY.
- * Threads: any number of loads on one model at once. Since 0.1. */
+ * Threads: any number of loads on one model at once; without an allocator of their own they then
+ * call the model's at once. Since 0.1. */
 SS_API ss_status ss_adapter_load(const ss_model *model, const char *path,
                                  const ss_adapter_params *params, ss_adapter **adapter,
                                  ss_error *error);
@@ -97,7 +98,8 @@ typedef struct ss_adapter_file_info {
     uint32_t draft_vocabulary_size; /* V_d; 0: the whole vocabulary */
 } ss_adapter_file_info;
 
-/* Reads an adapter file's keys and tensor table, whatever model it is for.
+/* Reads an adapter file's keys and tensor table, whatever model it is for. Takes memory from malloc
+ * while it runs.
  *
  * Returns SS_OK; SS_ERROR_ARGUMENT; SS_ERROR_IO; SS_ERROR_FORMAT (not a GGUF file, a key of a
  * wrong type); SS_ERROR_UNSUPPORTED (a GGUF file that is no adapter); SS_ERROR_MEMORY.
@@ -130,7 +132,8 @@ SS_API ss_status ss_adapter_init_params_init(ss_adapter_init_params *params, siz
  *
  * path  replaced whole or not at all.
  * Returns SS_OK; SS_ERROR_ARGUMENT (a field is out of range: named); SS_ERROR_IO;
- * SS_ERROR_MEMORY; SS_ERROR_UNSUPPORTED (params comes from a newer header).
+ * SS_ERROR_MEMORY (the file is made in memory of the model's allocator); SS_ERROR_UNSUPPORTED
+ * (params comes from a newer header).
  * Threads: any. Since 0.1. */
 SS_API ss_status ss_adapter_write_untrained(const ss_model *model,
                                             const ss_adapter_init_params *params,
@@ -138,7 +141,7 @@ SS_API ss_status ss_adapter_write_untrained(const ss_model *model,
 
 /* Writes the main half of an adapter, the LoRA that tunes every row, as a plain LoRA file that
  * llama.cpp and ss_adapter_load() take. Numbers and their types are carried over, and so are keys
- * outside "specstream.".
+ * outside "specstream.". Takes memory from malloc while it runs.
  *
  * adapter  the file to read; its base need not be there.
  * path     replaced whole or not at all.

@@ -50,11 +50,14 @@ typedef struct ss_session_params {
 
 SS_API ss_status ss_session_params_init(ss_session_params *params, size_t struct_size);
 
-/* Bytes ss_session_create would take from the allocator for these settings. Since 0.1. */
+/* Bytes ss_session_create would take from the allocator for these settings; what drafting takes
+ * later is not in it. Since 0.1. */
 SS_API ss_status ss_session_memory_bytes(const ss_model *model, const ss_session_params *params,
                                          uint64_t *bytes, ss_error *error);
 
-/* Creates a session. Takes all memory the session will use; steps and prefills take none.
+/* Creates a session, with all memory that plain decoding uses. Only ss_session_set_adapter and
+ * ss_session_set_streams take more, to keep, and ss_session_save_file and _restore_file while they
+ * run; prefills, steps and all other calls take none.
  *
  * model    borrowed; must outlive the session.
  * params   read during the call; NULL means defaults.
@@ -108,6 +111,7 @@ SS_API ss_status ss_session_set_stops(ss_session *session, const char *const *st
  * set before: where the main half differs, the cached rows are redone by the next step or prefill;
  * between adapters without one the cache stays.
  *
+ * Takes memory for drafting with it, then gives back what drafting had before.
  * Unless ss_session_set_streams has said otherwise, streams and n-grams draft from now on.
  * Returns SS_OK; SS_ERROR_MISMATCH (it was loaded for another model); SS_ERROR_MEMORY or
  * SS_ERROR_UNSUPPORTED (the schedule set does not go with it): the one before stays. Since 0.1. */
@@ -170,7 +174,8 @@ typedef struct ss_stream_config {
 SS_API ss_status ss_stream_config_init(ss_stream_config *config, size_t struct_size);
 
 /* Sets how the session drafts, with or without an adapter; NULL means the defaults. Forgets what
- * was learnt of acceptance and cost. On error the settings before stay. Since 0.1. */
+ * was learnt of acceptance and cost. Takes memory as ss_session_set_adapter does. On error,
+ * SS_ERROR_MEMORY included, the settings before stay. Since 0.1. */
 SS_API ss_status ss_session_set_streams(ss_session *session, const ss_stream_config *config,
                                         ss_error *error);
 

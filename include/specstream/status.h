@@ -45,9 +45,21 @@ SS_API ss_status ss_error_init(ss_error *error, size_t struct_size);
 /* A short constant English name of a status ("out of memory"). Since 0.1. */
 SS_API const char *ss_status_text(ss_status status);
 
-/* Memory hook. Both callbacks may be called from the thread that calls the library only.
+/* Memory hook.
  * allocate  returns memory aligned to `alignment` (a power of two, at most 4096), or NULL.
- * release   gets what allocate returned and the size that was asked for; never NULL. */
+ * release   gets what allocate returned and the size that was asked for; never NULL.
+ *
+ * Which calls use which: a handle, or a call with params, uses the allocator in its params. Where
+ * that is NULL, adapters and trainers use their model's, all others malloc and free. Text streams,
+ * ss_tokenize, ss_chat_format and ss_adapter_write_untrained use the model's, too;
+ * ss_adapter_read_file_info and ss_adapter_export_lora have neither and use malloc and free. The
+ * stacks of the library's own threads are the system's.
+ *
+ * Threads: both are called by the thread that called the library, before the call returns. So an
+ * allocator must stand several threads at once only where the host, in several threads at once,
+ * makes calls that use it: the model's, where texts are encoded, or text streams or adapters made or
+ * freed, side by side; one that several handles were given, where these are made, changed or freed
+ * side by side. */
 typedef struct ss_allocator {
     size_t struct_size;
     void *context;

@@ -38,7 +38,7 @@ SS_API ss_status ss_tokenize_params_init(ss_tokenize_params *params, size_t stru
  * count     receives the number of ids, also on SS_ERROR_CAPACITY (call again with that room;
  *           2 * text_bytes + 3 always suffices).
  * Returns SS_OK, SS_ERROR_CAPACITY, SS_ERROR_ARGUMENT, SS_ERROR_MEMORY (scratch comes from the
- * model's allocator: here alone the allocator may be called from several threads at once).
+ * model's allocator, which is then called from as many threads as this is: see ss_allocator).
  * Since 0.1. */
 SS_API ss_status ss_tokenize(const ss_model *model, const char *text, size_t text_bytes,
                              const ss_tokenize_params *params, int32_t *tokens, size_t capacity,
@@ -76,7 +76,8 @@ SS_API ss_status ss_chat_format(const ss_model *model, const ss_chat_message *me
 typedef struct ss_text_stream ss_text_stream;
 
 /* Creates a stream over a model (borrowed) with `stop_count` stop strings (copied, NUL-
- * terminated, at most 16 of at most 256 bytes each; empty ones are refused). Since 0.1. */
+ * terminated, at most 16 of at most 256 bytes each; empty ones are refused). Its memory comes from
+ * the model's allocator. Since 0.1. */
 SS_API ss_status ss_text_stream_create(const ss_model *model, const char *const *stops,
                                        size_t stop_count, ss_text_stream **stream,
                                        ss_error *error);
