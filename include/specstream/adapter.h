@@ -2,7 +2,8 @@
 /* Adapters: what makes a model draft for itself, and, in shared mode, what tunes it to a task.
  *
  * An adapter belongs to the model it was loaded for and is immutable after load: any number of
- * sessions of that model may use it at once. docs/adapter-format.md describes the file. */
+ * sessions of that model may use it at once. The file is described in the project's sources, in
+ * docs/adapter-format.md. */
 #ifndef SPECSTREAM_ADAPTER_H
 #define SPECSTREAM_ADAPTER_H
 

@@ -4,7 +4,7 @@
  *
  * Token t is a pure function of the model (and the main half of its adapter), the tokens before
  * t, the sampler's settings and its seed. Threads, kernels, chunks, trees, drafts and schedules
- * only change how fast it comes. docs/exactness.md says how.
+ * only change how fast it comes. The project's sources say how, in docs/exactness.md.
  *
  * A session belongs to one thread at a time; ss_session_cancel() alone may come from others.
  * After any error the handle is usable, and in the state its comment names. */
