@@ -142,7 +142,8 @@ typedef int32_t ss_prune;
 #define SS_PRUNE_ON ((ss_prune)1) /* where the adapter has a pruner */
 #define SS_PRUNE_OFF ((ss_prune)2)
 
-/* One guess of the host's. Fixed for ever: no struct_size. */
+/* One guess of the host's. Of many that follow the same parent the 8 likeliest count. Fixed for ever:
+ * no struct_size. */
 typedef struct ss_draft_node {
     int32_t token;
     int32_t parent;    /* index of an earlier guess, or -1: it follows the sequence */
@@ -194,8 +195,8 @@ typedef struct ss_tree_node {
     ss_node_state state;
 } ss_tree_node;
 
-/* The tree of the last step, root first; none after a step without a pass. Valid until the next
- * call on the session. Since 0.1. */
+/* The tree of the last step, root first; none after a step without a pass or one that was cancelled,
+ * or where the session doesn't draft. Valid until the next call on the session. Since 0.1. */
 SS_API ss_status ss_session_get_tree(const ss_session *session, const ss_tree_node **nodes,
                                      size_t *count, ss_error *error);
 
@@ -237,8 +238,9 @@ typedef struct ss_step {
  *             no pass.
  * Returns SS_OK; SS_ERROR_STATE (no prefill yet, or the generation has ended: prefill again);
  * SS_ERROR_CONTEXT_FULL (nothing emitted, unless on_full slides); SS_ERROR_NUMERIC (the message
- * names the position; tokens before it have been emitted); SS_ERROR_CANCELLED (nothing emitted,
- * the state is that before the call). A step takes no memory and can't fail for lack of it.
+ * names the position; tokens before it have been emitted. Also: every token is banned);
+ * SS_ERROR_CANCELLED (nothing emitted, the state is that before the call, but for tokens that a slide
+ * has dropped already). A step takes no memory and can't fail for lack of it.
  * Since 0.1. */
 SS_API ss_status ss_session_step(ss_session *session, uint32_t max_tokens, ss_step *step,
                                  ss_error *error);

@@ -127,6 +127,13 @@ static bool prefers_parallel(const ssi_planner *planner, uint32_t row_count)
            parallel_cost(planner, row_count) < stream_cost(planner);
 }
 
+/* No tree can have a second node: streams would be run for nothing. */
+static bool drafts_nothing(const ssi_planner_config *config)
+{
+    return config->max_rows < 2 ||
+           (config->tree_mode == SSI_TREE_BEST && config->best_count == 0);
+}
+
 static ssi_growth_limits limits_of(const ssi_planner *planner, const ssi_situation *situation)
 {
     return (ssi_growth_limits){
@@ -198,7 +205,8 @@ static bool worth_running(ssi_planner *planner, float price)
 
 bool ssi_planner_wants_streams(ssi_planner *planner, const ssi_situation *situation)
 {
-    if (planner->config.stream_count == 0 || situation->depth_limit == 0)
+    if (planner->config.stream_count == 0 || situation->depth_limit == 0 ||
+        drafts_nothing(&planner->config))
         return false;
     if (planner->config.tree_mode != SSI_TREE_AUTO)
         return true;
@@ -209,7 +217,7 @@ bool ssi_planner_wants_streams(ssi_planner *planner, const ssi_situation *situat
 
 static ssi_schedule choose_schedule(ssi_planner *planner, uint32_t row_count)
 {
-    if (planner->config.stream_count == 0)
+    if (planner->config.stream_count == 0 || drafts_nothing(&planner->config))
         return SSI_SCHEDULE_NONE;
     if (!prefers_parallel(planner, row_count))
         return SSI_SCHEDULE_DEFERRED;

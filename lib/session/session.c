@@ -211,11 +211,13 @@ ss_status ssi_session_set_sampler(ss_session *session, const ss_sampler_params *
     SSI_TRY(check_bias(sampler, params, error));
 
     sampler->params = *params;
+    sampler->params.bias_tokens = sampler->bias_tokens;
+    sampler->params.bias_values = sampler->bias_values;
     if (params->bias_count > 0) {
-        memcpy(sampler->bias_tokens, params->bias_tokens,
-               params->bias_count * sizeof *sampler->bias_tokens);
-        memcpy(sampler->bias_values, params->bias_values,
-               params->bias_count * sizeof *sampler->bias_values);
+        memmove(sampler->bias_tokens, params->bias_tokens,
+                params->bias_count * sizeof *sampler->bias_tokens);
+        memmove(sampler->bias_values, params->bias_values,
+                params->bias_count * sizeof *sampler->bias_values);
     }
     return SS_OK;
 }

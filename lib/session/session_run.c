@@ -15,7 +15,8 @@ void ssi_session_rebuild_text(ss_session *session)
     ssi_text_stream_reset(session->text);
     if (session->has_stops)
         for (uint32_t i = session->prompt_count; i < session->sequence.count; i++)
-            (void)ssi_text_stream_push(session->text, session->sequence.tokens[i], &shown);
+            if (ssi_text_stream_push(session->text, session->sequence.tokens[i], &shown))
+                ssi_text_stream_reset(session->text); /* one that is behind us ends nothing */
 }
 
 ss_status ssi_session_check_tokens(const ss_session *session, const int32_t *tokens, size_t count,
@@ -65,6 +66,9 @@ static ss_status run_rest(ss_session *session, ss_error *error)
     uint64_t start = work->clock(work->clock_context);
     ss_status status = ssi_prefill_run(work, session->sequence.tokens, session->sequence.count,
                                        session->kept_logits, ssi_session_progress(session), error);
+    if (status == SS_ERROR_NUMERIC) /* positions count what a slide has dropped */
+        ssi_fail(error, status, "position %u: the logits are not all finite",
+                 session->sequence.dropped + session->sequence.count - 1);
     session->has_logits = status == SS_OK;
     session->stats.prefill_tokens += work->cache.length - before;
     session->stats.prefill_ns += work->clock(work->clock_context) - start;
@@ -91,8 +95,6 @@ ss_status ssi_session_prefill(ss_session *session, const int32_t *tokens, size_t
     if (count > session->context_length)
         return ssi_fail(error, SS_ERROR_CONTEXT_FULL, "%zu tokens: the context holds %u", count,
                         session->context_length);
-    if (ssi_workspace_cancelled(&session->work))
-        return ssi_fail(error, SS_ERROR_CANCELLED, "cancelled");
 
     bool had_logits = session->has_logits && sequence->count == count;
     uint32_t shared = ssi_session_replace(session, tokens, (uint32_t)count, (uint32_t)count);
@@ -100,7 +102,9 @@ ss_status ssi_session_prefill(ss_session *session, const int32_t *tokens, size_t
     if (shared == count && !session->has_logits)
         session->work.cache.length = --shared;
     session->stats.prefill_reused += shared;
-    ss_status status = ssi_session_complete(session, error);
+    ss_status status = ssi_workspace_cancelled(&session->work)
+                           ? ssi_fail(error, SS_ERROR_CANCELLED, "cancelled")
+                           : ssi_session_complete(session, error);
     if (status == SS_ERROR_CANCELLED)
         sequence->count = session->prompt_count = session->work.cache.length;
     return status;
@@ -128,7 +132,8 @@ static ss_status slide(ss_session *session, ss_error *error)
     if (status != SS_OK) {
         session->slid = sequence->tokens;
         *sequence = (ssi_sequence){whole, count + drop, sequence->dropped - drop};
-        session->work.cache.length = keep;
+        if (session->work.cache.length > keep) /* fewer where its rows were stale before */
+            session->work.cache.length = keep;
         return status;
     }
     if (session->prompt_count > keep)
@@ -202,6 +207,8 @@ static ss_status run_pass(ss_session *session, ss_step *step, ss_error *error)
 /* As if the step had not begun: `count` tokens, the logits it found (if any) still kept. */
 static void undo(ss_session *session, uint32_t count)
 {
+    if (session->drafting)
+        session->drafting->shown_count = 0;
     if (session->sequence.count == count)
         return;
     session->sequence.count = count;
@@ -222,6 +229,8 @@ ss_status ssi_session_step(ss_session *session, uint32_t max_tokens, ss_step *st
         return ssi_fail(error, SS_ERROR_STATE, "the generation has ended: prefill again");
     if (ssi_workspace_cancelled(work))
         return ssi_fail(error, SS_ERROR_CANCELLED, "cancelled");
+    if (session->drafting)
+        session->drafting->shown_count = 0;
     SSI_TRY(settle(session, error));
 
     uint64_t start_ns = work->clock(work->clock_context);
@@ -259,8 +268,10 @@ ss_status ssi_session_rewind(ss_session *session, size_t count, ss_error *error)
         return ssi_fail(error, SS_ERROR_ARGUMENT, "rewind to %zu tokens: expected 1 to %u", count,
                         sequence->count);
     session->stop = SS_STOP_NONE;
-    if (count == sequence->count)
+    if (count == sequence->count) {
+        ssi_session_rebuild_text(session);
         return SS_OK;
+    }
     sequence->count = (uint32_t)count;
     session->unchanged = sequence->count < session->unchanged ? sequence->count
                                                               : session->unchanged;

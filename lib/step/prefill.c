@@ -29,14 +29,18 @@ static uint32_t chunk_rows(const ssi_workspace *work, uint32_t count)
     return rest < work->chunk_rows ? rest : work->chunk_rows;
 }
 
-static ss_status last_row(ssi_workspace *work, float *last_logits, ss_error *error)
+/* The last row's logits, if they are wanted; then all is done. */
+static ss_status finish(ssi_workspace *work, float *last_logits, const ss_progress *progress,
+                        ss_error *error)
 {
-    if (!last_logits)
-        return SS_OK;
-    ssi_main_head_run(work, work->batch.row_count - 1, 1, last_logits);
-    if (!work->peaks[0].finite)
-        return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: the logits are not all finite",
-                        work->cache.length - 1);
+    if (last_logits) {
+        ssi_main_head_run(work, work->batch.row_count - 1, 1, last_logits);
+        if (!work->peaks[0].finite)
+            return ssi_fail(error, SS_ERROR_NUMERIC,
+                            "position %u: the logits are not all finite", work->cache.length - 1);
+    }
+    if (progress)
+        (void)progress->report(progress->context, 1.0f);
     return SS_OK;
 }
 
@@ -47,7 +51,7 @@ ss_status ssi_prefill_run(ssi_workspace *work, const int32_t *tokens, uint32_t c
         SSI_TRY(check_going(work, count, progress, error));
         ssi_prefill_chunk(work, tokens + work->cache.length, chunk_rows(work, count));
     }
-    return last_row(work, last_logits, error);
+    return finish(work, last_logits, progress, error);
 }
 
 typedef struct score_work {
@@ -88,5 +92,5 @@ ss_status ssi_prefill_score(ssi_workspace *work, const int32_t *tokens, uint32_t
             row += width;
         }
     }
-    return last_row(work, last_logits, error);
+    return finish(work, last_logits, progress, error);
 }

@@ -317,6 +317,8 @@ bool ssi_sample(const ssi_sampler *sampler, const float *logits, const ssi_peak 
             apply_penalties(sampler, history, history_count);
         logits = sampler->adjusted;
         likeliest = sampler->kernels->argmax(logits, count, &all); /* bans are not finite */
+        if (!(fabsf(logits[likeliest]) < INFINITY))
+            return false; /* all are banned */
     }
     if (params->temperature == 0.0f) {
         *token = (int32_t)likeliest;

@@ -41,18 +41,21 @@ ss_status ssi_text_stream_init(ssi_text_stream *stream, const ssi_tokenizer *tok
     if (stop_count > SSI_STOPS_MAX)
         return ssi_fail(error, SS_ERROR_ARGUMENT, "%zu stop strings, at most %u", stop_count,
                         SSI_STOPS_MAX);
+    size_t lengths[SSI_STOPS_MAX];
+    for (size_t i = 0; i < stop_count; i++) { /* all of them before one takes another's place */
+        lengths[i] = stops[i] != NULL ? strnlen(stops[i], SSI_STOP_BYTES_MAX + 1) : 0;
+        if (lengths[i] == 0 || lengths[i] > SSI_STOP_BYTES_MAX)
+            return ssi_fail(error, SS_ERROR_ARGUMENT,
+                            "stop string %zu is %s, expected 1 to %u bytes", i,
+                            lengths[i] == 0 ? "empty" : "too long", SSI_STOP_BYTES_MAX);
+    }
     stream->tokenizer = tokenizer;
     stream->stop_count = stop_count;
     stream->held = (char *)(stream + 1);
     stream->shown = stream->held + held_bytes_max(tokenizer);
     for (size_t i = 0; i < stop_count; i++) {
-        size_t length = stops[i] != NULL ? strnlen(stops[i], SSI_STOP_BYTES_MAX + 1) : 0;
-        if (length == 0 || length > SSI_STOP_BYTES_MAX)
-            return ssi_fail(error, SS_ERROR_ARGUMENT,
-                            "stop string %zu is %s, expected 1 to %u bytes", i,
-                            length == 0 ? "empty" : "too long", SSI_STOP_BYTES_MAX);
-        stream->stops[i].length = length;
-        memcpy(stream->stops[i].bytes, stops[i], length);
+        stream->stops[i].length = lengths[i];
+        memcpy(stream->stops[i].bytes, stops[i], lengths[i]);
     }
     ssi_text_stream_reset(stream);
     return SS_OK;
