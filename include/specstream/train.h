@@ -43,7 +43,7 @@ typedef struct ss_train_params {
     ss_sgemm_function *sgemm;      /* matrix products; NULL: our own, slower */
     const char *name;              /* general.name of the adapter; NULL: none */
     const char *start;             /* path of an adapter to go on from, whose shape then replaces the
-                                    * fields below; NULL: untrained */
+                                    * fields below; read again when training begins; NULL: untrained */
     const char *states_folder;     /* where the frozen main stream's states of a row are kept for
                                     * the row's next turn, in a file without a name; NULL (default):
                                     * they are computed again. No bit depends on it */
@@ -101,7 +101,10 @@ SS_API ss_status ss_trainer_add_dev_prompt(ss_trainer *trainer, const int32_t *t
                                            size_t count, ss_error *error);
 
 /* Fixes the data: chooses the draft vocabulary, measures the scale of the streams' terms, fills
- * the first values. Called by the first step where the caller doesn't. */
+ * the first values. Called by the first step where the caller doesn't. When it fails, rows may
+ * still be added and it may be called again.
+ * Returns SS_OK; SS_ERROR_STATE (no rows); SS_ERROR_MEMORY; SS_ERROR_IO, SS_ERROR_FORMAT;
+ * SS_ERROR_MISMATCH (the file at params->start has another shape than at creation). */
 SS_API ss_status ss_trainer_begin(ss_trainer *trainer, ss_error *error);
 
 /* Sets the stages' steps so that training takes about `minutes` from here, by the time of a few

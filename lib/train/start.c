@@ -48,6 +48,26 @@ fail:
     return status;
 }
 
+/* Of the keys and the table of tensors, as they were parsed: all that the shape is read from. */
+static ssi_hash128 hash_of_head(const ssi_gguf *gguf)
+{
+    size_t bytes = gguf->header_bytes; /* numbers may have been read along */
+    if (gguf->tensor_count > 0 && gguf->tensors[gguf->offset_order[0]].offset < bytes)
+        bytes = (size_t)gguf->tensors[gguf->offset_order[0]].offset;
+    return ssi_hash(gguf->header, bytes);
+}
+
+/* Memory was laid out for the shape that was read first. */
+static ss_status check_unchanged(const ss_trainer *trainer, const start_file *file,
+                                 const char *path, ss_error *error)
+{
+    ssi_hash128 head = hash_of_head(&file->gguf);
+    if (head.low == trainer->start_head.low && head.high == trainer->start_head.high)
+        return SS_OK;
+    return ssi_fail(error, SS_ERROR_MISMATCH,
+                    "%s has changed since the trainer was created: other keys or tensors", path);
+}
+
 static void take(uint32_t value, uint32_t *to)
 {
     if (value > 0)
@@ -61,6 +81,7 @@ ss_status ssi_trainer_read_shape(ss_trainer *trainer, const char *path, ss_error
     start_file file;
     SSI_TRY(open_start(trainer, path, &file, error));
     const ssi_adapter_plan *plan = &file.plan;
+    trainer->start_head = hash_of_head(&file.gguf);
     for (uint32_t i = 0; i < pairs; i++) {
         take(ssi_pair_rank(&plan->main[i]), &params->main_rank);
         take(ssi_pair_rank(&plan->stream[i]), &params->stream_rank);
@@ -105,27 +126,27 @@ static ss_status read_tensor(const start_file *file, const ssi_gguf_tensor *tens
 static void fit_scale(const ss_trainer *trainer, const start_file *file,
                       const ssi_parameter *item, float *values)
 {
-    size_t length = strlen(item->name), count = (size_t)item->rows * item->columns;
-    bool is_b = length > 7 && strcmp(item->name + length - 7, ".lora_b") == 0;
+    size_t count = (size_t)item->rows * item->columns;
+    ssi_text name = {item->name, strlen(item->name)};
+    bool is_b = ssi_text_cut_suffix(&name, ".lora_b");
     for (size_t i = 0; is_b && file->plan.alpha == 0 && i < count; i++)
         values[i] *= (float)item->columns / trainer->alpha;
 }
 
-ss_status ssi_trainer_read_start(ss_trainer *trainer, const char *path, ss_error *error)
+static ss_status read_numbers(ss_trainer *trainer, const start_file *file, const char *path,
+                              ss_error *error)
 {
     ssi_parameters *parameters = &trainer->parameters;
     ss_status status = SS_OK;
-    start_file file;
     size_t most = 0;
-    SSI_TRY(open_start(trainer, path, &file, error));
-    for (uint32_t i = 0; i < file.gguf.tensor_count; i++)
-        most = file.gguf.tensors[i].bytes > most ? (size_t)file.gguf.tensors[i].bytes : most;
+    for (uint32_t i = 0; i < file->gguf.tensor_count; i++)
+        most = file->gguf.tensors[i].bytes > most ? (size_t)file->gguf.tensors[i].bytes : most;
     unsigned char *bytes = ssi_allocate(&trainer->memory, most, SSI_ALIGN);
-    if (!bytes)
-        status = ssi_fail(error, SS_ERROR_MEMORY, "no memory for a tensor: %zu bytes", most);
+    if (!bytes && most > 0)
+        return ssi_fail(error, SS_ERROR_MEMORY, "no memory for a tensor: %zu bytes", most);
     for (uint32_t i = 0; i < parameters->count && status == SS_OK; i++) {
         const ssi_parameter *item = &parameters->items[i];
-        const ssi_gguf_tensor *tensor = ssi_gguf_find_tensor(&file.gguf, item->name);
+        const ssi_gguf_tensor *tensor = ssi_gguf_find_tensor(&file->gguf, item->name);
         float *values = parameters->values + item->offset;
         if (!tensor)
             continue;
@@ -135,12 +156,22 @@ ss_status ssi_trainer_read_start(ss_trainer *trainer, const char *path, ss_error
                 "tensor %s of %s: rank %llu where other pairs have another", item->name, path,
                 (unsigned long long)(tensor->dims[1] < tensor->dims[0] ? tensor->dims[1]
                                                                        : tensor->dims[0]));
-        else if ((status = read_tensor(&file, tensor, bytes, values, error)) == SS_OK)
-            fit_scale(trainer, &file, item, values);
+        else if ((status = read_tensor(file, tensor, bytes, values, error)) == SS_OK)
+            fit_scale(trainer, file, item, values);
     }
+    ssi_release(&trainer->memory, bytes, most);
+    return status;
+}
+
+ss_status ssi_trainer_read_start(ss_trainer *trainer, const char *path, ss_error *error)
+{
+    start_file file;
+    SSI_TRY(open_start(trainer, path, &file, error));
+    ss_status status = check_unchanged(trainer, &file, path, error);
+    if (status == SS_OK)
+        status = read_numbers(trainer, &file, path, error);
     if (status == SS_OK && file.plan.draft_vocabulary)
         ssi_gguf_array_i32(file.plan.draft_vocabulary, trainer->draft_tokens);
-    ssi_release(&trainer->memory, bytes, most);
     close_start(trainer, &file);
     return status;
 }

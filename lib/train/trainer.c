@@ -70,7 +70,8 @@ static ss_status check_params(const ss_model *model, const ss_train_params *para
     return ssi_params_check_number("teacher_weight", params->teacher_weight, 0, 1, error);
 }
 
-/* Fields whose default depends on the model. */
+/* Fields whose default depends on the model. A start's shape comes after, and stays as it is: it
+ * may list the whole vocabulary, in an order of its own. */
 static void resolve(const ss_model *model, ss_train_params *params)
 {
     const ssi_hyper *hyper = &model->hyper;
@@ -83,6 +84,11 @@ static void resolve(const ss_model *model, ss_train_params *params)
     if (params->value_rotation == 1 && params->value_rotation_step == 0)
         params->value_rotation_step =
             6.2831853f / (float)(hyper->context_length + params->stream_count);
+}
+
+/* Of stages that find nothing to train. */
+static void drop_steps(ss_train_params *params)
+{
     if (params->mode == SS_TRAIN_LOSSLESS)
         params->steps[SS_STAGE_MAIN] = 0;
     if (params->mode == SS_TRAIN_JOINT)
@@ -134,9 +140,10 @@ ss_status ssi_trainer_create(const ss_model *model, const ss_train_params *param
     if ((status = ssi_parallel_create(params->parallel, params->thread_count, &memory,
                                       &made->parallel, error)) != SS_OK)
         goto fail;
+    resolve(model, &made->params);
     if (made->start && (status = ssi_trainer_read_shape(made, made->start, error)) != SS_OK)
         goto fail;
-    resolve(model, &made->params);
+    drop_steps(&made->params);
     if ((status = check_params(model, &made->params, error)) != SS_OK)
         goto fail;
     made->math = (ssi_train_math){.parallel = &made->parallel,

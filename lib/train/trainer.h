@@ -44,6 +44,7 @@ struct ss_trainer {
     ss_train_params params; /* steps as planned; its pointers are not kept */
     char name[128];
     char *start;            /* path of the adapter to go on from, or NULL */
+    ssi_hash128 start_head; /* of its keys and table of tensors, when its shape was read */
     char *folder;           /* for what is kept on disk, or NULL */
     float alpha;            /* a LoRA pair's scale is alpha over its rank */
     ssi_data_set rows, dev; /* dev: prompts, whole rows */
@@ -102,7 +103,7 @@ ss_status ssi_trainer_set_engine(const ss_trainer *trainer, ssi_train_engine *en
                                  ss_error *error) SSI_MUST_CHECK;
 
 /* start.c: the shape of the adapter at params->start takes the place of params' own; and its
- * numbers that of first values. */
+ * numbers that of first values: SS_ERROR_MISMATCH where the file has another shape by then. */
 ss_status ssi_trainer_read_shape(ss_trainer *trainer, const char *path,
                                  ss_error *error) SSI_MUST_CHECK;
 ss_status ssi_trainer_read_start(ss_trainer *trainer, const char *path,
