@@ -13,9 +13,9 @@ void ssi_data_create(ssi_data_set *set, const ssi_memory *memory)
 
 void ssi_data_free(ssi_data_set *set)
 {
+    ssi_data_reopen(set);
     ssi_release(&set->memory, set->rows, set->row_capacity * sizeof *set->rows);
     ssi_release(&set->memory, set->tokens, set->token_capacity * sizeof *set->tokens);
-    ssi_release(&set->memory, set->order, (size_t)set->row_count * sizeof *set->order);
     *set = (ssi_data_set){0};
 }
 
@@ -81,6 +81,12 @@ ss_status ssi_data_begin(ssi_data_set *set, uint64_t seed, ss_error *error)
                         bytes);
     shuffle(set, 0);
     return SS_OK;
+}
+
+void ssi_data_reopen(ssi_data_set *set)
+{
+    ssi_release(&set->memory, set->order, (size_t)set->row_count * sizeof *set->order);
+    set->order = NULL;
 }
 
 const ssi_data_row *ssi_data_row_at(ssi_data_set *set, uint64_t index)

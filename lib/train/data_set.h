@@ -31,6 +31,8 @@ ss_status ssi_data_add(ssi_data_set *set, const int32_t *tokens, uint32_t token_
 
 /* After the last row. */
 ss_status ssi_data_begin(ssi_data_set *set, uint64_t seed, ss_error *error) SSI_MUST_CHECK;
+/* As before ssi_data_begin: rows may follow. */
+void ssi_data_reopen(ssi_data_set *set);
 
 /* Row number `index` of an endless sequence in which every row comes once a pass, in an order that
  * is a function of the seed and the pass. */

@@ -152,8 +152,7 @@ static ss_status begin(ss_trainer *trainer, ss_error *error)
                         arena.used);
     arena = (ssi_arena){trainer->block, 0, false};
     layout(trainer, &arena);
-    if (!trainer->rows.order)
-        SSI_TRY(ssi_data_begin(&trainer->rows, trainer->params.seed, error));
+    SSI_TRY(ssi_data_begin(&trainer->rows, trainer->params.seed, error));
     SSI_TRY(choose_draft_vocabulary(trainer, error));
     trainer->scale = (ssi_train_scale){1, 1, 1};
     SSI_TRY(fill(trainer, error)); /* the engine needs an adapter before the scale is known */
@@ -179,6 +178,7 @@ ss_status ssi_trainer_begin(ss_trainer *trainer, ss_error *error)
     ss_status status = begin(trainer, error);
     if (status != SS_OK) {
         ssi_train_engine_free(&trainer->engine);
+        ssi_data_reopen(&trainer->rows); /* its order has room for no more rows */
         ssi_release(&trainer->memory, trainer->block, trainer->block_bytes);
         trainer->block = NULL;
         return status;

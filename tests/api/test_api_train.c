@@ -4,6 +4,7 @@
 #include "api_test.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #define CHECKPOINT "build/test_api_train.checkpoint"
 #define ADAPTER "build/test_api_train.gguf"
@@ -125,6 +126,35 @@ static void rows_that_cannot_be_trained_on_are_refused(void **state)
     accept(&error, ss_trainer_begin(trainer, &error));
     refuse(SS_ERROR_STATE, "begun", &error, ss_trainer_add_row(trainer, tokens, 20, 5, &error));
     ss_trainer_free(trainer);
+    ss_model_free(model);
+}
+
+/* What was laid out for the rows there were has room for no more of them. */
+static void rows_may_follow_a_begin_that_failed(void **state)
+{
+    (void)state;
+    ss_model *model = load_small(NULL);
+    ss_train_params params = small_params();
+    counting count;
+    ss_allocator allocator = counting_allocator(&count);
+    int32_t tokens[ROW_TOKENS];
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s/test_api_train.states", test_build_folder());
+    (void)rmdir(folder);
+    params.allocator = &allocator;
+    params.states_folder = folder; /* which isn't there yet */
+    ss_trainer *trainer = create(model, &params);
+    refuse(SS_ERROR_IO, folder, &error, ss_trainer_begin(trainer, &error));
+    assert_int_equal(mkdir(folder, 0777), 0);
+    for (uint32_t row = 8; row < 40; row++) {
+        make_row(row, tokens);
+        accept(&error, ss_trainer_add_row(trainer, tokens, ROW_TOKENS, PROMPT_TOKENS, &error));
+    }
+    train(trainer, 0);
+    ss_trainer_free(trainer);
+    assert_int_equal(count.held_blocks, 0);
+    assert_false(count.wrong_size);
+    assert_int_equal(rmdir(folder), 0);
     ss_model_free(model);
 }
 
@@ -367,6 +397,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_out_of_range_are_named),
         cmocka_unit_test(rows_that_cannot_be_trained_on_are_refused),
+        cmocka_unit_test(rows_may_follow_a_begin_that_failed),
         cmocka_unit_test(a_periodic_text_is_learnt_to_the_last_stream),
         cmocka_unit_test(lossless_training_leaves_the_tokens_alone),
         cmocka_unit_test(a_resumed_run_ends_like_an_unbroken_one),
