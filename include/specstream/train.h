@@ -157,7 +157,8 @@ SS_API ss_status ss_trainer_evaluate(ss_trainer *trainer, uint32_t prompt_count,
                                      ss_train_evaluation *evaluation, ss_error *error);
 
 /* Saves all that later steps depend on, replaced whole or not at all; goes on from it. The trainer
- * that resumes has the same model, parameters and rows, else SS_ERROR_MISMATCH. */
+ * that resumes has the same model, parameters, adapter to start from and rows, else
+ * SS_ERROR_MISMATCH. */
 SS_API ss_status ss_trainer_save(const ss_trainer *trainer, const char *path, ss_error *error);
 SS_API ss_status ss_trainer_resume(ss_trainer *trainer, const char *path, ss_error *error);
 

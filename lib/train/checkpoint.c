@@ -38,12 +38,8 @@ static void list_arrays(const ss_trainer *trainer, saved_array arrays[ARRAYS])
 static ssi_hash128 hash_of(const ss_trainer *trainer)
 {
     ss_train_params params = trainer->params;
-    ssi_hash128 parts[6] = {trainer->model->tensor_hash,
-                            trainer->model->parsed_hash,
-                            ssi_data_hash(&trainer->rows),
-                            {0, 0},
-                            {0, 0},
-                            {0, 0}};
+    ssi_hash128 parts[7] = {trainer->model->tensor_hash, trainer->model->parsed_hash,
+                            ssi_data_hash(&trainer->rows)};
     params.allocator = NULL; /* what is handed over, and what is saved, is not part of it */
     params.parallel = NULL;
     params.sgemm = NULL;
@@ -57,6 +53,7 @@ static ssi_hash128 hash_of(const ss_trainer *trainer)
     parts[4] = ssi_hash(trainer->draft_tokens,
                         trainer->draft_tokens ? trainer->draft_count * sizeof(int32_t) : 0);
     parts[5] = ssi_hash(&trainer->alpha, sizeof trainer->alpha);
+    parts[6] = ssi_hash(&trainer->scale, sizeof trainer->scale); /* a start's main half is in it */
     return ssi_hash(parts, sizeof parts);
 }
 
@@ -123,8 +120,8 @@ static ss_status check_belongs(const ss_trainer *trainer, const ssi_gguf *gguf,
     if (!ssi_text_is(belongs, hash))
         return ssi_fail(
             error, SS_ERROR_MISMATCH,
-            "%s was saved by a training with another model, other settings or other rows",
-            path);
+            "%s was saved by a training with another model, other settings or other rows%s",
+            path, trainer->start ? ", or its start was another file" : "");
     return SS_OK;
 }
 

@@ -101,12 +101,46 @@ static void a_start_may_list_the_whole_vocabulary(void **state)
     fixture_close(is);
 }
 
+/* Rates are measured by the main half that training begins with: with another one no step would be
+ * what it was. */
+static void a_resumed_run_has_the_start_it_began_with(void **state)
+{
+    (void)state;
+    const char *path = fixture_path(0, "test_trainer_start.gguf");
+    const char *saved = fixture_path(1, "test_trainer_start.checkpoint");
+    adapter_recipe other = first_recipe;
+    size_t whole_bytes, bytes;
+    other.seed = 4;
+    trainer_fixture *is = open_start(path, &first_recipe);
+    fixture_step(is, 6);
+    accept(is, ss_trainer_save(is->trainer, saved, &is->error));
+    unsigned char *whole = fixture_read(saved, &whole_bytes);
+    fixture_create(is);
+    fixture_step(is, 3);
+    accept(is, ss_trainer_save(is->trainer, saved, &is->error));
+    write_recipe(is, path, &other);
+    fixture_create(is);
+    refuse(is, SS_ERROR_MISMATCH, "start", ss_trainer_resume(is->trainer, saved, &is->error));
+    write_recipe(is, path, &first_recipe);
+    fixture_create(is);
+    accept(is, ss_trainer_resume(is->trainer, saved, &is->error));
+    fixture_step(is, 3);
+    accept(is, ss_trainer_save(is->trainer, saved, &is->error));
+    unsigned char *resumed = fixture_read(saved, &bytes);
+    assert_int_equal(bytes, whole_bytes);
+    assert_memory_equal(resumed, whole, bytes);
+    free(resumed);
+    free(whole);
+    fixture_close(is);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_start_of_another_shape_by_then_is_refused),
         cmocka_unit_test(a_list_where_there_was_none_is_refused),
         cmocka_unit_test(a_start_may_list_the_whole_vocabulary),
+        cmocka_unit_test(a_resumed_run_has_the_start_it_began_with),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
