@@ -65,7 +65,8 @@ static ss_status check_unchanged(const ss_trainer *trainer, const start_file *fi
     if (head.low == trainer->start_head.low && head.high == trainer->start_head.high)
         return SS_OK;
     return ssi_fail(error, SS_ERROR_MISMATCH,
-                    "%s has changed since the trainer was created: other keys or tensors", path);
+                    "%s has changed since the trainer was created: other keys or tensors",
+                    path);
 }
 
 static void take(uint32_t value, uint32_t *to)

@@ -56,7 +56,8 @@ static ss_status check_params(const ss_model *model, const ss_train_params *para
     SSI_TRY(ssi_params_check("row_tokens_max", params->row_tokens_max, 3, hyper->context_length,
                              error));
     for (uint32_t stage = 0; stage < SS_STAGE_COUNT; stage++) {
-        SSI_TRY(ssi_params_check(steps[stage], params->steps[stage], 0, 100000000, error));
+        SSI_TRY(ssi_params_check(steps[stage], params->steps[stage], 0, SSI_STAGE_STEPS_MAX,
+                                 error));
         SSI_TRY(ssi_params_check_number(rates[stage], params->rates[stage], 0, 1, error));
     }
     SSI_TRY(ssi_params_check_number("weight_decay", params->weight_decay, 0, 10, error));
@@ -86,15 +87,11 @@ static void resolve(const ss_model *model, ss_train_params *params)
             6.2831853f / (float)(hyper->context_length + params->stream_count);
 }
 
-/* Of stages that find nothing to train. */
-static void drop_steps(ss_train_params *params)
+static void drop_empty_stages(ss_train_params *params)
 {
-    if (params->mode == SS_TRAIN_LOSSLESS)
-        params->steps[SS_STAGE_MAIN] = 0;
-    if (params->mode == SS_TRAIN_JOINT)
-        params->steps[SS_STAGE_STREAMS] = 0;
-    if (params->prune_rank == 0)
-        params->steps[SS_STAGE_PRUNE] = 0;
+    for (ss_train_stage stage = 0; stage < SS_STAGE_COUNT; stage++)
+        if (!ssi_trainer_has_stage(params, stage))
+            params->steps[stage] = 0;
 }
 
 /* Paths are used again when training begins. */
@@ -143,7 +140,7 @@ ss_status ssi_trainer_create(const ss_model *model, const ss_train_params *param
     resolve(model, &made->params);
     if (made->start && (status = ssi_trainer_read_shape(made, made->start, error)) != SS_OK)
         goto fail;
-    drop_steps(&made->params);
+    drop_empty_stages(&made->params);
     if ((status = check_params(model, &made->params, error)) != SS_OK)
         goto fail;
     made->math = (ssi_train_math){.parallel = &made->parallel,

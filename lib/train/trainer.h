@@ -109,6 +109,18 @@ ss_status ssi_trainer_read_shape(ss_trainer *trainer, const char *path,
 ss_status ssi_trainer_read_start(ss_trainer *trainer, const char *path,
                                  ss_error *error) SSI_MUST_CHECK;
 
+#define SSI_STAGE_STEPS_MAX 100000000u
+
+/* Whether what `params` ask for leaves a stage anything to train. */
+static inline bool ssi_trainer_has_stage(const ss_train_params *params, ss_train_stage stage)
+{
+    switch (stage) {
+    case SS_STAGE_MAIN: return params->mode != SS_TRAIN_LOSSLESS;
+    case SS_STAGE_STREAMS: return params->mode != SS_TRAIN_JOINT;
+    default: return params->prune_rank > 0;
+    }
+}
+
 /* The stage that step number `step` (from 0) belongs to, and its number in it; SS_STAGE_COUNT: past
  * the last. */
 static inline ss_train_stage ssi_trainer_stage_of(const ss_trainer *trainer, uint32_t step,

@@ -118,7 +118,7 @@ ss_status ssi_trainer_plan_minutes(ss_trainer *trainer, double minutes, ss_error
     for (ss_train_stage stage = 0; stage < SS_STAGE_COUNT; stage++)
         if (steps[stage] > 0) {
             double share = steps[stage] / all * minutes * 60e9 / ns[stage];
-            steps[stage] = share < 1 ? 1 : share < 1e8 ? (uint32_t)share : 100000000u;
+            steps[stage] = share < 1 ? 1 : share < SSI_STAGE_STEPS_MAX ? (uint32_t)share : SSI_STAGE_STEPS_MAX;
         }
     ssi_trainer_leave_stage(trainer);
     return SS_OK;
