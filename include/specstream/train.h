@@ -96,7 +96,8 @@ SS_API void ss_trainer_free(ss_trainer *trainer); /* NULL is allowed */
  * tokens behind it, more than row_tokens_max); SS_ERROR_STATE; SS_ERROR_MEMORY. */
 SS_API ss_status ss_trainer_add_row(ss_trainer *trainer, const int32_t *tokens, size_t count,
                                     size_t prompt_count, ss_error *error);
-/* A prompt that ss_trainer_evaluate() decodes from. */
+/* A prompt that ss_trainer_evaluate() decodes from: count tokens, 1 to row_tokens_max. Otherwise as
+ * ss_trainer_add_row(). */
 SS_API ss_status ss_trainer_add_dev_prompt(ss_trainer *trainer, const int32_t *tokens,
                                            size_t count, ss_error *error);
 
@@ -151,7 +152,10 @@ typedef struct ss_train_evaluation {
 } ss_train_evaluation;
 
 /* Decodes at most token_count tokens from each of the first prompt_count dev prompts (0: all) with
- * trees of `nodes` nodes below the root. Changes nothing. */
+ * trees of `nodes` nodes below the root; fewer where the model's context is full before, none from a
+ * prompt that fills it. Changes nothing.
+ * Returns SS_OK; SS_ERROR_ARGUMENT (token_count, nodes); SS_ERROR_STATE (no dev prompts, no rows);
+ * SS_ERROR_MEMORY; SS_ERROR_NUMERIC; and what ss_trainer_begin() gives. */
 SS_API ss_status ss_trainer_evaluate(ss_trainer *trainer, uint32_t prompt_count,
                                      uint32_t token_count, uint32_t nodes,
                                      ss_train_evaluation *evaluation, ss_error *error);

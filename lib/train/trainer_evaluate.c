@@ -3,6 +3,13 @@
  * now, which is the very thing that users will do. */
 #include "train/trainer.h"
 
+/* Longer than the model's context no sequence gets: those of long prompts end there. */
+static uint32_t capacity_for(const ss_trainer *trainer, uint32_t token_count)
+{
+    uint32_t most = trainer->model->hyper.context_length, longest = trainer->dev.longest;
+    return token_count < most - longest ? longest + token_count : most;
+}
+
 static ss_status open_session(ss_trainer *trainer, uint32_t token_count, uint32_t nodes,
                               ssi_train_engine *engine, ss_error *error)
 {
@@ -12,7 +19,7 @@ static ss_status open_session(ss_trainer *trainer, uint32_t token_count, uint32_
     config.tree_mode = SS_TREE_BEST;
     config.best_count = nodes;
     SSI_TRY(ssi_train_engine_create(engine, trainer->model, &trainer->parallel,
-                                    trainer->dev.longest + token_count, &trainer->memory,
+                                    capacity_for(trainer, token_count), &trainer->memory,
                                     error));
     SSI_TRY(ssi_session_set_streams(engine->session, &config, error));
     return ssi_trainer_set_engine(trainer, engine, error);
@@ -21,8 +28,9 @@ static ss_status open_session(ss_trainer *trainer, uint32_t token_count, uint32_
 static ss_status decode(ss_session *session, const int32_t *prompt, uint32_t count,
                         uint32_t token_count, uint64_t deeper[SSI_STREAMS_MAX], ss_error *error)
 {
-    uint32_t made = 0;
+    uint32_t made = 0, room = session->context_length - count;
     ss_step step = {.struct_size = sizeof step};
+    token_count = token_count < room ? token_count : room;
     SSI_TRY(ssi_session_prefill(session, prompt, count, error));
     while (made < token_count && step.stop == SS_STOP_NONE) {
         step = (ss_step){.struct_size = sizeof step};

@@ -212,6 +212,39 @@ static void lossless_training_leaves_the_tokens_alone(void **state)
     ss_model_free(model);
 }
 
+/* The small model's context holds 512 tokens: prompts may have that many, too. */
+static void decoding_ends_where_the_context_is_full(void **state)
+{
+    (void)state;
+    ss_model *model = load_small(NULL);
+    ss_train_params params = small_params();
+    ss_train_evaluation evaluation = {.struct_size = sizeof evaluation};
+    int32_t tokens[513];
+    ss_trainer *trainer;
+    for (uint32_t i = 0; i < 513; i++)
+        tokens[i] = i == 0 ? 1 : (int32_t)(270 + i % PERIOD * 5);
+    accept(&error, ss_trainer_create(model, &params, &trainer, &error));
+    accept(&error, ss_trainer_add_row(trainer, tokens, ROW_TOKENS, PROMPT_TOKENS, &error));
+    refuse(SS_ERROR_ARGUMENT, "513 tokens: expected at most 512", &error,
+           ss_trainer_add_dev_prompt(trainer, tokens, 513, &error));
+    accept(&error, ss_trainer_add_dev_prompt(trainer, tokens, 500, &error));
+    accept(&error, ss_trainer_evaluate(trainer, 1, 64, 4, &evaluation, &error));
+    assert_int_equal(evaluation.prompts, 1);
+    assert_int_equal(evaluation.tokens, 12);
+    ss_trainer_free(trainer);
+    accept(&error, ss_trainer_create(model, &params, &trainer, &error));
+    accept(&error, ss_trainer_add_row(trainer, tokens, ROW_TOKENS, PROMPT_TOKENS, &error));
+    accept(&error, ss_trainer_add_dev_prompt(trainer, tokens, 512, &error));
+    accept(&error, ss_trainer_add_dev_prompt(trainer, tokens, PROMPT_TOKENS, &error));
+    accept(&error, ss_trainer_evaluate(trainer, 1, 100000, 4, &evaluation, &error));
+    assert_int_equal(evaluation.tokens, 0);
+    accept(&error, ss_trainer_evaluate(trainer, 2, 5, 4, &evaluation, &error));
+    assert_int_equal(evaluation.prompts, 2);
+    assert_int_equal(evaluation.tokens, 5);
+    ss_trainer_free(trainer);
+    ss_model_free(model);
+}
+
 /* Bit for bit: broken off after any step, resumed by another trainer. */
 static void a_resumed_run_ends_like_an_unbroken_one(void **state)
 {
@@ -400,6 +433,7 @@ int main(void)
         cmocka_unit_test(rows_may_follow_a_begin_that_failed),
         cmocka_unit_test(a_periodic_text_is_learnt_to_the_last_stream),
         cmocka_unit_test(lossless_training_leaves_the_tokens_alone),
+        cmocka_unit_test(decoding_ends_where_the_context_is_full),
         cmocka_unit_test(a_resumed_run_ends_like_an_unbroken_one),
         cmocka_unit_test(states_kept_on_disk_change_no_bit),
         cmocka_unit_test(training_goes_on_from_an_adapter),
