@@ -3,6 +3,7 @@
 #include "train/trainer.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #define TRIED 3u /* steps of each stage that planning takes the time of, after one to warm up */
 
@@ -26,14 +27,18 @@ static ss_status check_going(const ss_trainer *trainer, const ss_train_report *r
 {
     double most = 4 * (double)ssi_logf((float)trainer->model->hyper.vocabulary_size);
     double worst = report->main_loss;
-    for (uint32_t j = 0; j < trainer->params.stream_count; j++)
-        if (!(report->stream_loss[j] <= worst)) /* NaN counts as worse */
+    char name[24] = "main";
+    for (uint32_t j = 0; j < trainer->params.stream_count && !isnan(worst); j++)
+        if (!(report->stream_loss[j] <= worst)) { /* NaN is the worst */
             worst = report->stream_loss[j];
+            snprintf(name, sizeof name, "stream %u", j + 1);
+        }
     if (worst <= most && report->gradient_norm < (double)INFINITY)
         return SS_OK;
     return ssi_fail(error, SS_ERROR_NUMERIC,
-                    "step %u: loss %g, gradient %g: training has diverged; try a lower rate",
-                    report->total_step, worst, report->gradient_norm);
+                    "step %u: %s loss %g, gradient %g: training has diverged; try a lower rate",
+                    report->total_step, name, fabs(worst),
+                    fabs(report->gradient_norm)); /* no "-nan" */
 }
 
 ss_status ssi_trainer_step(ss_trainer *trainer, ss_train_report *report, ss_error *error)
@@ -118,7 +123,9 @@ ss_status ssi_trainer_plan_minutes(ss_trainer *trainer, double minutes, ss_error
     for (ss_train_stage stage = 0; stage < SS_STAGE_COUNT; stage++)
         if (steps[stage] > 0) {
             double share = steps[stage] / all * minutes * 60e9 / ns[stage];
-            steps[stage] = share < 1 ? 1 : share < SSI_STAGE_STEPS_MAX ? (uint32_t)share : SSI_STAGE_STEPS_MAX;
+            steps[stage] = share < 1                     ? 1
+                           : share < SSI_STAGE_STEPS_MAX ? (uint32_t)share
+                                                         : SSI_STAGE_STEPS_MAX;
         }
     ssi_trainer_leave_stage(trainer);
     return SS_OK;

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A step that goes wrong tells what was wrong, and changes nothing. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "trainer_fixture.h"
+
+/* Stage main has no streams: their losses, zeros, are no better news. */
+static void a_loss_that_is_no_number_is_named(void **state)
+{
+    static const struct {
+        uint32_t made; /* steps; the stage is under way after its first one */
+        const char *poisoned, *words;
+    } cases[] = {
+        {0, "blk.0.attn_q.weight.lora_b", "step 1: main loss nan, gradient nan"},
+        {3, "specstream.root.b", "step 4: stream 1 loss nan, gradient nan"},
+    };
+    ss_train_report report = {.struct_size = sizeof report};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        trainer_fixture *is = fixture_open(SS_TRAIN_SHARED);
+        fixture_create(is);
+        fixture_step(is, cases[i].made);
+        accept(is, ss_trainer_begin(is->trainer, &is->error));
+        float *value =
+            ssi_parameters_get(&is->trainer->parameters, cases[i].poisoned, false).values;
+        for (uint32_t sign = 0; sign < 2; sign++) {
+            *value = sign ? -NAN : NAN;
+            refuse(is, SS_ERROR_NUMERIC, cases[i].words,
+                   ss_trainer_step(is->trainer, &report, &is->error));
+        }
+        *value = 0;
+        fixture_step(is, 1);
+        fixture_close(is);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_loss_that_is_no_number_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
