@@ -28,7 +28,6 @@ ss_status ss_trainer_create(const ss_model *model, const ss_train_params *params
     ssi_train_params_default(&ours);
     if (params != NULL) {
         SSI_TRY(ssi_params_read(&ours, sizeof ours, params, "ss_train_params", error));
-        ours.struct_size = sizeof ours;
         SSI_TRY(ssi_hooks_read(&hooks, &ours.allocator, &no_log, &no_progress, &ours.parallel,
                                error));
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "base/text.h"
 #include "model/arch.h"
 
 typedef struct listing {
@@ -106,37 +107,27 @@ void ssi_parameters_layout(ssi_parameters *parameters, const ss_model *model,
     parameters->second = ssi_arena_take(arena, parameters->value_count, sizeof(float));
 }
 
-static bool ends_with(const char *name, const char *end)
-{
-    size_t length = strlen(name), tail = strlen(end);
-    return length >= tail && strcmp(name + length - tail, end) == 0;
-}
-
-static bool begins_with(const char *name, const char *start)
-{
-    return strncmp(name, start, strlen(start)) == 0;
-}
-
 /* A's of pairs begin so that A x is about as large as x's numbers; B's at zero, so that nothing
  * changes before the first step. */
 static void set_scale(ssi_parameter *item, const ssi_train_scale *scale)
 {
-    const char *name = item->name;
-    bool is_b = ends_with(name, ".b") || ends_with(name, "lora_b");
+    const ssi_text name = {item->name, strlen(item->name)};
+    ssi_text stem = name;
+    bool is_b = ssi_text_cut_suffix(&stem, ".b") || ssi_text_cut_suffix(&stem, ".lora_b");
     item->deviation = is_b ? 0 : 1 / sqrtf((float)item->columns);
     item->rate = 1;
-    if (begins_with(name, "specstream.stream_embd")) {
+    if (ssi_text_is(name, "specstream.stream_embd")) {
         item->deviation = 0.02f * scale->entry;
         item->rate = scale->entry;
-    } else if (begins_with(name, "specstream.root.gain")) {
+    } else if (ssi_text_is(name, "specstream.root.gain")) {
         item->deviation = 0;
         item->rate = scale->entry;
-    } else if (begins_with(name, "specstream.root.b")) {
+    } else if (ssi_text_is(name, "specstream.root.b")) {
         item->rate = scale->entry;
-    } else if (begins_with(name, "specstream.parent.a")) {
+    } else if (ssi_text_is(name, "specstream.parent.a")) {
         item->deviation /= scale->embedding;
         item->rate = 1 / scale->embedding;
-    } else if (begins_with(name, "specstream.parent.b")) {
+    } else if (ssi_text_is(name, "specstream.parent.b")) {
         item->rate = scale->normed;
     }
 }
