@@ -2,6 +2,7 @@
 /* adapter: tells what a file holds, writes an untrained one; what it leaves to others. */
 #include "args.h"
 #include "commands.h"
+#include "file_uses.h"
 #include "json_write.h"
 #include "output.h"
 #include "report.h"
@@ -169,7 +170,11 @@ static int init(int count, char **arguments)
     if (file == NULL)
         return usage_error("adapter init", "-o ADAPTER is missing");
     params.shared = mode == 1;
-    return write_untrained(&from, &params, file);
+    file_uses files = {0};
+    file_uses_read(&files, "-m", from.model);
+    file_uses_write(&files, "-o", file, "");
+    status = file_uses_check(&files, "adapter init");
+    return status == GO_ON ? write_untrained(&from, &params, file) : status;
 }
 
 int cmd_adapter(int count, char **arguments)

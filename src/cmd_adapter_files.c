@@ -2,6 +2,7 @@
 /* adapter export-lora, adapter merge: an adapter's main half for programs that know no streams. */
 #include "args.h"
 #include "commands.h"
+#include "file_uses.h"
 #include "progress.h"
 #include "report.h"
 #include "settings.h"
@@ -34,7 +35,13 @@ int cmd_adapter_export_lora(int count, char **arguments)
         return usage_error("adapter export-lora", "ADAPTER is missing");
     if (file == NULL)
         return usage_error("adapter export-lora", "-o LORA is missing");
-    status = from.model != NULL ? settings_check_adapter(&from, adapter) : GO_ON;
+    file_uses files = {0};
+    file_uses_read(&files, "ADAPTER", adapter);
+    file_uses_read(&files, "-m", from.model);
+    file_uses_write(&files, "-o", file, "");
+    status = file_uses_check(&files, "adapter export-lora");
+    if (status == GO_ON && from.model != NULL)
+        status = settings_check_adapter(&from, adapter);
     if (status != GO_ON)
         return status;
     ss_status done = ss_adapter_export_lora(adapter, file, &error);
@@ -97,5 +104,11 @@ int cmd_adapter_merge(int count, char **arguments)
         return usage_error("adapter merge", "-a ADAPTER is missing");
     if (file == NULL)
         return usage_error("adapter merge", "-o NEW is missing");
-    return merge(model, adapter, &params, file);
+    file_uses files = {0};
+    file_uses_read(&files, "-m", model);
+    file_uses_read(&files, "-a", adapter);
+    file_uses_write(&files, "-o", file, "");
+    file_uses_write(&files, "--streams", params.streams_path, "");
+    status = file_uses_check(&files, "adapter merge");
+    return status == GO_ON ? merge(model, adapter, &params, file) : status;
 }

@@ -4,6 +4,7 @@
 #include "args.h"
 #include "chart.h"
 #include "commands.h"
+#include "file_uses.h"
 #include "output.h"
 #include "report.h"
 #include "train_curves.h"
@@ -292,7 +293,11 @@ static int read_arguments(text_list *logs, const char **out, int count, char **a
     int status = args_read(&line, count, arguments);
     if (status == GO_ON && logs->count == 0)
         return usage_error("plot", "no log is given");
-    return status;
+    file_uses files = {0};
+    for (size_t i = 0; i < logs->count; i++)
+        file_uses_read(&files, "the log", logs->items[i]);
+    file_uses_write(&files, "-o", *out, "");
+    return status == GO_ON ? file_uses_check(&files, "plot") : status;
 }
 
 int cmd_plot(int count, char **arguments)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_course.h"
+#include "file_uses.h"
 #include "report.h"
+#include "train_distill.h"
 #include "train_run.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static int run(train_job *of)
@@ -32,6 +35,12 @@ static void split_budget(const train_job *of, train_job *tuning, train_job *draf
     drafting->minutes = (float)(minutes - minutes * share);
 }
 
+static void name_tuned(const train_job *of, buffer *to)
+{
+    buffer_format(to, "%s.tuned", of->out);
+    buffer_append(to, "", 1);
+}
+
 /* The model is tuned on the data's completions, then writes its own, and the streams learn from
  * those: they will have to guess what it says, not what the data says. */
 static int tune_and_distill(const train_job *of)
@@ -42,8 +51,7 @@ static int tune_and_distill(const train_job *of)
         return usage_error("train", "standard input can't be read twice, for tuning and for "
                                     "answers");
     split_budget(of, &tuning, &drafting);
-    buffer_format(&tuned, "%s.tuned", of->out);
-    buffer_append(&tuned, "", 1);
+    name_tuned(of, &tuned);
     tuning.out = drafting.params.start = tuned.bytes;
     tuning.parts[SS_STAGE_STREAMS] = tuning.parts[SS_STAGE_PRUNE] = 0;
     tuning.dev = NULL;
@@ -57,15 +65,45 @@ static int tune_and_distill(const train_job *of)
     return status;
 }
 
+static bool tunes_first(const train_job *of)
+{
+    const double *parts = of->parts;
+    return of->distill && of->params.mode == SS_TRAIN_SHARED && parts[SS_STAGE_MAIN] > 0 &&
+           parts[SS_STAGE_STREAMS] + parts[SS_STAGE_PRUNE] > 0;
+}
+
+/* What is trained on must outlive the training. */
+static int check_files(const train_job *of)
+{
+    static const char *const endings[] = {"", ".checkpoint", ".checkpoint.old", ".log.jsonl",
+                                          ".best"};
+    char *answers = of->distill ? train_distill_path(of) : NULL;
+    file_uses files = {0};
+    buffer tuned = {0};
+    name_tuned(of, &tuned);
+    file_uses_read(&files, "-m", of->settings.model);
+    file_uses_read(&files, "-d", of->data);
+    file_uses_read(&files, "--dev", of->dev);
+    file_uses_read(&files, "-a", of->params.start);
+    file_uses_write(&files, "--distilled", answers, "");
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        file_uses_write(&files, "-o", of->out, endings[i]);
+        if (tunes_first(of))
+            file_uses_write(&files, "-o", tuned.bytes, endings[i]);
+    }
+    int status = file_uses_check(&files, "train");
+    buffer_free(&tuned);
+    free(answers);
+    return status;
+}
+
 int train_course(const train_job *of)
 {
     train_job all = *of;
     int status = train_job_take_parts(&all);
+    if (status == GO_ON)
+        status = check_files(&all);
     if (status != GO_ON)
         return status;
-    const double *parts = all.parts;
-    const bool drafts = parts[SS_STAGE_STREAMS] + parts[SS_STAGE_PRUNE] > 0;
-    if (all.distill && all.params.mode == SS_TRAIN_SHARED && parts[SS_STAGE_MAIN] > 0 && drafts)
-        return tune_and_distill(&all);
-    return run(&all);
+    return tunes_first(&all) ? tune_and_distill(&all) : run(&all);
 }

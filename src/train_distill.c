@@ -29,7 +29,7 @@ typedef struct distill {
     size_t drawn;           /* rows */
 } distill;
 
-static char *choose_path(const train_job *job)
+char *train_distill_path(const train_job *job)
 {
     static const char ending[] = ".jsonl";
     size_t length = strlen(job->data), cut = sizeof ending - 1;
@@ -268,7 +268,7 @@ int train_distill(train_job *job)
     distill of = {.job = job,
                   .drafting = {.adapter = job->params.start,
                                .sources = SS_DRAFT_STREAMS | SS_DRAFT_NGRAM}};
-    of.path = choose_path(job);
+    of.path = train_distill_path(job);
     of.answered = take_memory(job->rows.count, sizeof *of.answered);
     int status = speculation_load(&of.drafting, job->model, &of.adapter);
     make_header(&of);

@@ -7,6 +7,9 @@
 
 #include "train_job.h"
 
+/* Where answers are kept: as --distilled says, or beside the rows. The caller frees it. */
+char *train_distill_path(const train_job *of);
+
 /* Puts an answer behind every row's prompt: from the file, or drawn now. An answer that its length
  * cut off has no end token. GO_ON, or EXIT_ERROR after saying why (also after SIGINT). */
 int train_distill(train_job *of);

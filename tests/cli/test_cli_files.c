@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files that are read stay as they are: no command writes over what it was given. */
+#include "cli_json.h"
+
+static char *in_build(const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/cli-files-%s", test_build_folder(), name);
+    return strdup(path);
+}
+
+static char *bytes_of(const char *path, size_t *length)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        fail_msg("%s is missing", path);
+    return cli_read(file, length);
+}
+
+static void copy_to(const char *from, const char *to)
+{
+    size_t length;
+    char *bytes = bytes_of(from, &length);
+    FILE *file = fopen(to, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+    free(bytes);
+}
+
+/* Refused as wrong usage, in words that hold both names, with the file left as it was. */
+static void refused(const char *kept, const char *first, const char *second,
+                    const char *const *arguments)
+{
+    size_t before_length, after_length;
+    char *before = bytes_of(kept, &before_length);
+    cli_result result = cli_run_with("", 0, arguments);
+    cli_failed(&result, 2, first);
+    if (strstr(result.error, second) == NULL)
+        fail_msg("no \"%s\" in: %s", second, result.error);
+    cli_free(&result);
+    char *after = bytes_of(kept, &after_length);
+    assert_int_equal(after_length, before_length);
+    assert_memory_equal(after, before, before_length);
+    free(before);
+    free(after);
+}
+
+#define REFUSED(kept, first, second, ...)                                                      \
+    refused(kept, first, second, (const char *const[]){__VA_ARGS__, NULL})
+
+static void no_output_is_an_input(void **state)
+{
+    (void)state;
+    static const char row[] = "{\"prompt\":\"Once upon a time\",\"completion\":\" Lily ran.\"}\n";
+    char *model = in_build("model.gguf"), *adapter = in_build("adapter.gguf");
+    char *link_to_model = in_build("link.gguf"), *out = in_build("out.gguf");
+    char *rows = in_build("rows.jsonl"), *side = in_build("out.gguf.log.jsonl");
+    copy_to(SMALL_MODEL, model);
+    cli_write("cli-files-rows.jsonl", row, sizeof row - 1);
+    cli_write("cli-files-out.gguf.log.jsonl", row, sizeof row - 1);
+    unlink(link_to_model);
+    assert_int_equal(symlink("cli-files-model.gguf", link_to_model), 0);
+    cli_result made =
+        cli_run("adapter", "init", "-m", model, "-o", adapter, "--mode", "shared");
+    cli_done(&made);
+    cli_free(&made);
+
+    REFUSED(model, "-o", "-m", "train", "-m", model, "-d", rows, "-o", model);
+    REFUSED(model, "-o", "-m", "train", "-m", model, "-d", rows, "-o", link_to_model);
+    REFUSED(rows, "-o", "-d", "train", "-m", model, "-d", rows, "-o", rows);
+    REFUSED(rows, "-o", "--dev", "train", "-m", model, "-d", side, "-o", rows, "--dev", rows);
+    REFUSED(side, "-o", "-d", "train", "-m", model, "-d", side, "-o", out);
+    REFUSED(adapter, "-o", "-a", "train", "-m", model, "-d", rows, "-a", adapter, "-o", adapter);
+    REFUSED(rows, "--distilled", "-d", "train", "-m", model, "-d", rows, "-o", out, "--distill",
+            "--distilled", rows);
+    REFUSED(rows, "-o", "--distilled", "train", "-m", model, "-d", rows, "-o", out, "--distill",
+            "--distilled", out);
+    REFUSED(model, "-o", "-m", "adapter", "init", "-m", model, "-o", model);
+    REFUSED(model, "-o", "-m", "adapter", "merge", "-m", model, "-a", adapter, "-o", model);
+    REFUSED(adapter, "-o", "-a", "adapter", "merge", "-m", model, "-a", adapter, "-o", adapter);
+    REFUSED(adapter, "--streams", "-a", "adapter", "merge", "-m", model, "-a", adapter, "-o",
+            out, "--streams", adapter);
+    REFUSED(adapter, "--streams", "-o", "adapter", "merge", "-m", model, "-a", adapter, "-o",
+            out, "--streams", out);
+    REFUSED(adapter, "-o", "ADAPTER", "adapter", "export-lora", adapter, "-o", adapter);
+    REFUSED(model, "-o", "-m", "adapter", "export-lora", adapter, "-o", model, "-m", model);
+    REFUSED(side, "-o", "log", "plot", side, "-o", side);
+    assert_int_not_equal(access(out, F_OK), 0);
+
+    /* The tuning's files are written, too; and without a tuning they may be read. */
+    char *tuned = in_build("out.gguf.tuned");
+    copy_to(adapter, tuned);
+#define STREAMS_OVER                                                                           \
+    "train", "-m", model, "-d", rows, "-a", tuned, "-o", out, "--mode", "shared", "--distill", \
+        "--distill-tokens", "4", "--raw", "--blas", "none", "--steps", "2"
+    REFUSED(tuned, "-o", "-a", STREAMS_OVER);
+    char *answers = in_build("rows.distilled.jsonl");
+    unlink(answers);
+    cli_result result = cli_run(STREAMS_OVER, "--shares", "0,100,0");
+    if (result.status != 0)
+        fail_msg("%s", result.error);
+    cli_free(&result);
+
+    cli_result same = cli_run("quantize", "-m", model, "-o", model, "--type", "F16");
+    cli_done(&same); /* this one may */
+    cli_free(&same);
+    char *all[] = {model, adapter, link_to_model, out, rows, side, tuned, answers};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        unlink(all[i]);
+        free(all[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_output_is_an_input),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
