@@ -2,6 +2,7 @@
 /* The program: a table of commands, written against include/ alone. */
 #include "args.h"
 #include "commands.h"
+#include "descriptors.h"
 #include "output.h"
 #include "report.h"
 
@@ -58,6 +59,7 @@ static int run(int count, char **arguments)
 
 int main(int count, char **arguments)
 {
+    descriptors_hold();
     output_begin();
     return output_end(run(count, arguments));
 }

@@ -112,10 +112,71 @@ static void no_output_is_an_input(void **state)
     }
 }
 
+/* Runs the program with one standard descriptor closed, whose text is lost; its status. */
+static int run_without(int closed, const char *const *arguments)
+{
+    int null = open("/dev/null", O_RDWR);
+    fflush(NULL);
+    pid_t between = fork();
+    assert_true(between >= 0);
+    if (between == 0) {
+        char program[512];
+        const char *argv[40] = {"specstream"};
+        snprintf(program, sizeof program, "%s/specstream", test_build_folder());
+        for (size_t i = 0; arguments[i] != NULL; i++)
+            argv[i + 1] = arguments[i];
+        for (int fd = 0; fd < 3; fd++)
+            dup2(null, fd);
+        close(closed);
+        close(null);
+        execv(program, (char *const *)argv);
+        _exit(127);
+    }
+    close(null);
+    return cli_wait(between);
+}
+
+#define RUN_WITHOUT(closed, ...)                                                               \
+    run_without(closed, (const char *const[]){__VA_ARGS__, NULL})
+
+static void no_file_takes_a_closed_descriptors_place(void **state)
+{
+    (void)state;
+    static const char row[] =
+        "{\"prompt\":\"Once upon a time, there was a child named Lily.\",\"completion\":\""
+        " Lily had a red ball. Lily liked to play with the red ball all day.\"}\n";
+    char *rows = in_build("closed.jsonl"), *out = in_build("closed.gguf");
+    char *log = in_build("closed.gguf.log.jsonl");
+    size_t length;
+    cli_write("cli-files-closed.jsonl", row, sizeof row - 1);
+#define SHORT_TRAINING                                                                         \
+    "train", "-m", SMALL_MODEL, "-d", rows, "-o", out, "--raw", "--blas", "none", "--steps",   \
+        "2"
+    assert_int_equal(RUN_WITHOUT(STDERR_FILENO, SHORT_TRAINING), 0);
+    char *text = bytes_of(log, &length);
+    for (const char *line = text; line != NULL; line = json_next_line(line))
+        free(json_copy(line, "event"));
+    free(text);
+    assert_int_equal(RUN_WITHOUT(STDOUT_FILENO, SHORT_TRAINING), 0); /* it prints nothing */
+    assert_int_equal(RUN_WITHOUT(STDOUT_FILENO, SHORT_TRAINING, "--json"), 1);
+    text = bytes_of(log, &length);
+    size_t begins = 0;
+    for (const char *at = text; (at = strstr(at, "\"begin\"")) != NULL; at++)
+        begins++;
+    assert_int_equal(begins, 1);
+    free(text);
+    assert_int_equal(RUN_WITHOUT(STDOUT_FILENO, "--version"), 1);
+    assert_int_equal(RUN_WITHOUT(STDIN_FILENO, "tokenize", "-m", SMALL_MODEL), 1);
+    free(log);
+    free(out);
+    free(rows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_output_is_an_input),
+        cmocka_unit_test(no_file_takes_a_closed_descriptors_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
