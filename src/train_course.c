@@ -103,6 +103,8 @@ int train_course(const train_job *of)
     int status = train_job_take_parts(&all);
     if (status == GO_ON)
         status = check_files(&all);
+    if (status == GO_ON) /* of both trainings, before the first */
+        status = train_job_check_out(&all);
     if (status != GO_ON)
         return status;
     return tunes_first(&all) ? tune_and_distill(&all) : run(&all);

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MOST_STEPS 100000000.0
@@ -69,16 +70,29 @@ static int take_shape(train_job *of)
     return GO_ON;
 }
 
+/* What a mode or a shape has no use for takes no part of the steps. */
+static void drop_absent_stages(train_job *of)
+{
+    if (of->params.mode == SS_TRAIN_LOSSLESS)
+        of->parts[SS_STAGE_MAIN] = 0;
+    if (of->params.mode == SS_TRAIN_JOINT)
+        of->parts[SS_STAGE_STREAMS] = 0;
+    if (of->params.prune_rank == 0)
+        of->parts[SS_STAGE_PRUNE] = 0;
+}
+
 int train_job_take_parts(train_job *of)
 {
     int status = take_shape(of);
     if (status != GO_ON)
         return status;
     memcpy(of->parts, usual_shares[of->params.mode], sizeof of->parts);
-    if (of->params.prune_rank == 0)
-        of->parts[SS_STAGE_PRUNE] = 0;
     if (of->shares != NULL && !read_shares(of->shares, of->parts))
         return usage_error("train", "--shares: '%s' is not M,S,P", of->shares);
+    drop_absent_stages(of);
+    if (of->parts[0] + of->parts[1] + of->parts[2] <= 0)
+        return usage_error("train", "--shares: %s leaves nothing to train: there is no such stage",
+                           of->shares);
     of->measure.stage = of->params.mode == SS_TRAIN_JOINT ? SS_STAGE_MAIN : SS_STAGE_STREAMS;
     return GO_ON;
 }
@@ -156,6 +170,15 @@ static int encode_rows(train_job *of)
     return status;
 }
 
+int train_job_check_out(const train_job *of)
+{
+    struct stat file;
+    if (stat(of->out, &file) != 0 || S_ISREG(file.st_mode))
+        return GO_ON;
+    return report("%s: is %s", of->out,
+                  S_ISDIR(file.st_mode) ? "a folder" : "not a regular file");
+}
+
 /* Hours of work end in this folder: whether it can take them is better known before. */
 static int check_folder(train_job *of)
 {
@@ -172,7 +195,9 @@ static int check_folder(train_job *of)
 
 int train_job_prepare(train_job *of)
 {
-    int status = check_folder(of);
+    int status = train_job_check_out(of);
+    if (status == GO_ON)
+        status = check_folder(of);
     if (status == GO_ON)
         status = read_rows(of);
     if (status == GO_ON)

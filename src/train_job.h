@@ -35,6 +35,9 @@ typedef struct train_job {
  * status after saying why. */
 int train_job_take_parts(train_job *of);
 
+/* Whether `out` may be written in place of what is there. GO_ON, or EXIT_ERROR after saying why. */
+int train_job_check_out(const train_job *of);
+
 /* After that: reads files, loads the model, lets it answer where that was asked for, and settles how many
  * steps each stage has. GO_ON, or an exit status after saying why. */
 int train_job_prepare(train_job *of);

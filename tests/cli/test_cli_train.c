@@ -151,6 +151,51 @@ static void wrong_usage_is_told_before_anything_is_read(void **state)
     cli_free(&result);
 }
 
+/* What would fail, or come to nothing, once training is done is told before it begins. */
+static void a_training_without_a_result_does_not_begin(void **state)
+{
+    (void)state;
+    static const char *const nothing[][6] = {
+        {"--mode", "lossless", "--shares", "100,0,0"},
+        {"--mode", "joint", "--shares", "0,100,0"},
+        {"--shares", "0,0,100", "--prune-rank", "0"},
+    };
+    char *rows = good_rows(), *out = fresh("train-nothing.gguf"), *folder = fresh("train-folder");
+    char *log = beside(out, ".log.jsonl"), *checkpoint = beside(folder, ".checkpoint");
+    char *tuned = beside(folder, ".tuned.checkpoint");
+    for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+        const char *arguments[24] = {TRAIN, "-d", rows, "-o", out, "--steps", "2"};
+        size_t count = 0;
+        while (arguments[count] != NULL)
+            count++;
+        for (size_t j = 0; nothing[i][j] != NULL; j++)
+            arguments[count++] = nothing[i][j];
+        cli_result result = cli_run_with("", 0, arguments);
+        cli_failed(&result, 2, "--shares");
+        cli_free(&result);
+        assert_false(is_there(out) || is_there(log));
+    }
+    (void)mkdir(folder, 0777);
+    cli_result result = cli_run(TRAIN, SHAPE, "-d", rows, "-o", folder, "--steps", "2");
+    cli_failed(&result, 1, "is a folder");
+    cli_free(&result);
+    result = cli_run(TRAIN, SHAPE, "-d", rows, "-o", folder, "--steps", "2", "--mode", "shared",
+                     "--distill");
+    cli_failed(&result, 1, "is a folder");
+    cli_free(&result);
+    assert_false(is_there(checkpoint) || is_there(tuned));
+    result = cli_run(TRAIN, SHAPE, "-d", rows, "-o", "/dev/null", "--steps", "2");
+    cli_failed(&result, 1, "not a regular file");
+    cli_free(&result);
+    assert_int_equal(rmdir(folder), 0);
+    free(tuned);
+    free(checkpoint);
+    free(log);
+    free(folder);
+    free(out);
+    free(rows);
+}
+
 /* The row's number is its line's, and the sum tells all. */
 static void rows_left_out_are_counted_and_named(void **state)
 {
@@ -548,6 +593,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_usage_is_told_before_anything_is_read),
+        cmocka_unit_test(a_training_without_a_result_does_not_begin),
         cmocka_unit_test(data_that_cannot_be_used_is_named),
         cmocka_unit_test(a_row_of_ten_megabytes_is_named_at_once),
         cmocka_unit_test(rows_left_out_are_counted_and_named),
