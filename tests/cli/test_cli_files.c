@@ -1,26 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files that are read stay as they are: no command writes over what it was given. */
-#include "cli_json.h"
-
-static char *in_build(const char *name)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/cli-files-%s", test_build_folder(), name);
-    return strdup(path);
-}
-
-static char *bytes_of(const char *path, size_t *length)
-{
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        fail_msg("%s is missing", path);
-    return cli_read(file, length);
-}
+#include "cli_train.h"
 
 static void copy_to(const char *from, const char *to)
 {
     size_t length;
-    char *bytes = bytes_of(from, &length);
+    char *bytes = read_file(from, &length);
     FILE *file = fopen(to, "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, length, file), length);
@@ -33,13 +18,13 @@ static void refused(const char *kept, const char *first, const char *second,
                     const char *const *arguments)
 {
     size_t before_length, after_length;
-    char *before = bytes_of(kept, &before_length);
+    char *before = read_file(kept, &before_length);
     cli_result result = cli_run_with("", 0, arguments);
     cli_failed(&result, 2, first);
     if (strstr(result.error, second) == NULL)
         fail_msg("no \"%s\" in: %s", second, result.error);
     cli_free(&result);
-    char *after = bytes_of(kept, &after_length);
+    char *after = read_file(kept, &after_length);
     assert_int_equal(after_length, before_length);
     assert_memory_equal(after, before, before_length);
     free(before);
@@ -53,9 +38,9 @@ static void no_output_is_an_input(void **state)
 {
     (void)state;
     static const char row[] = "{\"prompt\":\"Once upon a time\",\"completion\":\" Lily ran.\"}\n";
-    char *model = in_build("model.gguf"), *adapter = in_build("adapter.gguf");
-    char *link_to_model = in_build("link.gguf"), *out = in_build("out.gguf");
-    char *rows = in_build("rows.jsonl"), *side = in_build("out.gguf.log.jsonl");
+    char *model = file_name("cli-files-model.gguf"), *adapter = file_name("cli-files-adapter.gguf");
+    char *link_to_model = file_name("cli-files-link.gguf"), *out = file_name("cli-files-out.gguf");
+    char *rows = file_name("cli-files-rows.jsonl"), *side = file_name("cli-files-out.gguf.log.jsonl");
     copy_to(SMALL_MODEL, model);
     cli_write("cli-files-rows.jsonl", row, sizeof row - 1);
     cli_write("cli-files-out.gguf.log.jsonl", row, sizeof row - 1);
@@ -89,13 +74,13 @@ static void no_output_is_an_input(void **state)
     assert_int_not_equal(access(out, F_OK), 0);
 
     /* The tuning's files are written, too; and without a tuning they may be read. */
-    char *tuned = in_build("out.gguf.tuned");
+    char *tuned = file_name("cli-files-out.gguf.tuned");
     copy_to(adapter, tuned);
 #define STREAMS_OVER                                                                           \
     "train", "-m", model, "-d", rows, "-a", tuned, "-o", out, "--mode", "shared", "--distill", \
         "--distill-tokens", "4", "--raw", "--blas", "none", "--steps", "2"
     REFUSED(tuned, "-o", "-a", STREAMS_OVER);
-    char *answers = in_build("rows.distilled.jsonl");
+    char *answers = file_name("cli-files-rows.distilled.jsonl");
     unlink(answers);
     cli_result result = cli_run(STREAMS_OVER, "--shares", "0,100,0");
     if (result.status != 0)
@@ -145,21 +130,21 @@ static void no_file_takes_a_closed_descriptors_place(void **state)
     static const char row[] =
         "{\"prompt\":\"Once upon a time, there was a child named Lily.\",\"completion\":\""
         " Lily had a red ball. Lily liked to play with the red ball all day.\"}\n";
-    char *rows = in_build("closed.jsonl"), *out = in_build("closed.gguf");
-    char *log = in_build("closed.gguf.log.jsonl");
+    char *rows = file_name("cli-files-closed.jsonl"), *out = file_name("cli-files-closed.gguf");
+    char *log = file_name("cli-files-closed.gguf.log.jsonl");
     size_t length;
     cli_write("cli-files-closed.jsonl", row, sizeof row - 1);
 #define SHORT_TRAINING                                                                         \
     "train", "-m", SMALL_MODEL, "-d", rows, "-o", out, "--raw", "--blas", "none", "--steps",   \
         "2"
     assert_int_equal(RUN_WITHOUT(STDERR_FILENO, SHORT_TRAINING), 0);
-    char *text = bytes_of(log, &length);
+    char *text = read_file(log, &length);
     for (const char *line = text; line != NULL; line = json_next_line(line))
         free(json_copy(line, "event"));
     free(text);
     assert_int_equal(RUN_WITHOUT(STDOUT_FILENO, SHORT_TRAINING), 0); /* it prints nothing */
     assert_int_equal(RUN_WITHOUT(STDOUT_FILENO, SHORT_TRAINING, "--json"), 1);
-    text = bytes_of(log, &length);
+    text = read_file(log, &length);
     size_t begins = 0;
     for (const char *at = text; (at = strstr(at, "\"begin\"")) != NULL; at++)
         begins++;

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What training refuses: wrong usage, data that can't be used, work that would come to nothing. Each
+ * is told before hours go by. */
+#include "cli_train.h"
+
+#include <sys/stat.h>
+
+static void wrong_usage_is_told_before_anything_is_read(void **state)
+{
+    (void)state;
+    cli_result result = cli_run("train", "-m", "none", "-d", "none");
+    cli_failed(&result, 2, "-o ADAPTER is missing");
+    cli_free(&result);
+    result = cli_run("train", "-m", "none", "-d", "none", "-o", "none", "--steps", "1",
+                     "--minutes", "1");
+    cli_failed(&result, 2, "one of --steps, --epochs and --minutes");
+    cli_free(&result);
+    result = cli_run("train", "-m", "none", "-d", "none", "-o", "none", "--shares", "1,2");
+    cli_failed(&result, 2, "--shares");
+    cli_free(&result);
+    result = cli_run("plot");
+    cli_failed(&result, 2, "no log");
+    cli_free(&result);
+}
+
+/* What would fail, or come to nothing, once training is done is told before it begins. */
+static void a_training_without_a_result_does_not_begin(void **state)
+{
+    (void)state;
+    static const char *const nothing[][6] = {
+        {"--mode", "lossless", "--shares", "100,0,0"},
+        {"--mode", "joint", "--shares", "0,100,0"},
+        {"--shares", "0,0,100", "--prune-rank", "0"},
+    };
+    char *rows = good_rows(), *out = fresh("train-nothing.gguf"), *folder = fresh("train-folder");
+    char *log = beside(out, ".log.jsonl"), *checkpoint = beside(folder, ".checkpoint");
+    char *tuned = beside(folder, ".tuned.checkpoint");
+    for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+        const char *arguments[24] = {TRAIN, "-d", rows, "-o", out, "--steps", "2"};
+        size_t count = 0;
+        while (arguments[count] != NULL)
+            count++;
+        for (size_t j = 0; nothing[i][j] != NULL; j++)
+            arguments[count++] = nothing[i][j];
+        cli_result result = cli_run_with("", 0, arguments);
+        cli_failed(&result, 2, "--shares");
+        cli_free(&result);
+        assert_false(is_there(out) || is_there(log));
+    }
+    (void)mkdir(folder, 0777);
+    cli_result result = cli_run(TRAIN, SHAPE, "-d", rows, "-o", folder, "--steps", "2");
+    cli_failed(&result, 1, "is a folder");
+    cli_free(&result);
+    result = cli_run(TRAIN, SHAPE, "-d", rows, "-o", folder, "--steps", "2", "--mode", "shared",
+                     "--distill");
+    cli_failed(&result, 1, "is a folder");
+    cli_free(&result);
+    assert_false(is_there(checkpoint) || is_there(tuned));
+    result = cli_run(TRAIN, SHAPE, "-d", rows, "-o", "/dev/null", "--steps", "2");
+    cli_failed(&result, 1, "not a regular file");
+    cli_free(&result);
+    assert_int_equal(rmdir(folder), 0);
+    free(tuned);
+    free(checkpoint);
+    free(log);
+    free(folder);
+    free(out);
+    free(rows);
+}
+
+static void data_that_cannot_be_used_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rows, *words;
+    } cases[] = {{"", "no rows"},
+                 {"not JSON\n", "line 1: an object expected"},
+                 {"{\"question\":\"a\",\"answer\":\"b\"}\n", "no \"prompt\""},
+                 {"{\"prompt\":\"a\"}\n", "no \"completion\""},
+                 {"{\"prompt\":\"\",\"completion\":\"b c d\"}\n", "the prompt is empty"},
+                 {"{\"prompt\":\"a\",\"completion\":\"\"}\n", "the completion is empty"},
+                 {"{\"prompt\":7,\"completion\":\"b\"}\n", "a string expected"}};
+    char *out = fresh("train-data.gguf");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *path = cli_write("train-bad.jsonl", cases[i].rows, strlen(cases[i].rows));
+        cli_result result = cli_run(TRAIN, "-d", path, "-o", out, "--steps", "2");
+        cli_failed(&result, 1, cases[i].words);
+        assert_non_null(strstr(result.error, path));
+        cli_free(&result);
+    }
+    cli_result result = cli_run(TRAIN, "-d", "no/such/file", "-o", out, "--steps", "2");
+    cli_failed(&result, 1, "no/such/file");
+    cli_free(&result);
+    assert_false(is_there(out));
+    free(out);
+}
+
+static void a_row_of_ten_megabytes_is_named_at_once(void **state)
+{
+    (void)state;
+    const size_t length = 10u << 20;
+    char *row = malloc(length + 64), *out = fresh("train-large.gguf");
+    assert_non_null(row);
+    size_t at = (size_t)sprintf(row, "{\"prompt\":\"");
+    memset(row + at, 'x', length);
+    at += length;
+    at += (size_t)sprintf(row + at, "\",\"completion\":\"y\"}\n");
+    const char *path = cli_write("train-large.jsonl", row, at);
+    cli_result result = cli_run(TRAIN, "-d", path, "-o", out, "--steps", "2");
+    cli_failed(&result, 1, "more than 512 tokens");
+    cli_free(&result);
+    free(row);
+    free(out);
+}
+
+/* The row's number is its line's, and the sum tells all. */
+static void rows_left_out_are_counted_and_named(void **state)
+{
+    (void)state;
+    char *rows = good_rows(), *out = fresh("train-counted.gguf");
+    size_t bytes;
+    char *good = read_file(rows, &bytes);
+    static const char bad[] =
+        "oops\n\n{\"prompt\":\"a\"}\n{\"prompt\":\"\",\"completion\":\"b\"}\n";
+    char *mixed = malloc(bytes + sizeof bad);
+    assert_non_null(mixed);
+    memcpy(mixed, bad, sizeof bad - 1);
+    memcpy(mixed + sizeof bad - 1, good, bytes);
+    const char *path = cli_write("train-mixed.jsonl", mixed, sizeof bad - 1 + bytes);
+    cli_result result = cli_run(TRAIN, SHAPE, "-d", path, "-o", out, "--steps", "2", "--json");
+    if (result.status != 0)
+        fail_msg("%s", result.error);
+    assert_non_null(strstr(result.error, "line 1: an object expected"));
+    assert_non_null(strstr(result.error, "line 3: no \"completion\""));
+    assert_non_null(strstr(result.error, "line 4: the prompt is empty"));
+    assert_non_null(
+        strstr(result.error, "3 of 27 rows left out (malformed 2, empty 1, too long 0)"));
+    json_is(result.out, "rows", "24");
+    json_is(result.out, "rows_of_file", "27");
+    cli_free(&result);
+    free(mixed);
+    free(good);
+    free(out);
+    free(rows);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_usage_is_told_before_anything_is_read),
+        cmocka_unit_test(a_training_without_a_result_does_not_begin),
+        cmocka_unit_test(data_that_cannot_be_used_is_named),
+        cmocka_unit_test(a_row_of_ten_megabytes_is_named_at_once),
+        cmocka_unit_test(rows_left_out_are_counted_and_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
