@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FILES_MOST 99u /* of answers beside one file of rows */
+
 typedef struct distill {
     train_job *job;
     speculation drafting;
@@ -29,19 +31,25 @@ typedef struct distill {
     size_t drawn;           /* rows */
 } distill;
 
-char *train_distill_path(const train_job *job)
+/* Beside the rows: train.distilled.jsonl, train.distilled.2.jsonl and so on. */
+static char *name_answers(const train_job *job, unsigned number)
 {
     static const char ending[] = ".jsonl";
     size_t length = strlen(job->data), cut = sizeof ending - 1;
     buffer path = {0};
-    if (job->distilled != NULL)
-        return strdup(job->distilled);
     if (length > cut && strcmp(job->data + length - cut, ending) == 0)
         length -= cut;
     buffer_append(&path, job->data, length);
-    buffer_text(&path, ".distilled.jsonl");
-    buffer_append(&path, "", 1);
+    buffer_text(&path, ".distilled");
+    if (number > 1)
+        buffer_format(&path, ".%u", number);
+    buffer_append(&path, ending, sizeof ending);
     return path.bytes;
+}
+
+char *train_distill_path(const train_job *job)
+{
+    return job->distilled != NULL ? strdup(job->distilled) : name_answers(job, 1);
 }
 
 /* Of the adapter a main half alone changes answers. */
@@ -59,6 +67,39 @@ static void make_header(distill *of)
     json_count(&of->header, "tokens_max", of->job->distill_tokens);
     json_close(&of->header);
     buffer_text(&of->header, "\n");
+}
+
+/* Whether the file begins with another header. One that isn't there, or has no whole line yet, is
+ * free. */
+static bool is_anothers(const char *path, const buffer *header)
+{
+    FILE *file = fopen(path, "rb");
+    char *line = NULL;
+    size_t capacity = 0;
+    const ssize_t length = file != NULL ? getline(&line, &capacity, file) : 0;
+    const bool whole = length > 0 && line[length - 1] == '\n';
+    const bool same =
+        (size_t)length == header->length && memcmp(line, header->bytes, header->length) == 0;
+    free(line);
+    if (file != NULL)
+        fclose(file);
+    return whole && !same;
+}
+
+/* A tuned model has answers of its own, and the tuning has taken its time: where nobody said which
+ * file to take, one that holds another's is left alone for the next. */
+static void settle_path(distill *of)
+{
+    unsigned number = 1;
+    of->path = train_distill_path(of->job);
+    while (of->job->distilled == NULL && is_anothers(of->path, &of->header) &&
+           number < FILES_MOST) {
+        free(of->path);
+        of->path = name_answers(of->job, ++number);
+    }
+    if (number > 1)
+        report("%s: answers are kept here, the file before it has another model's or length's",
+               of->path);
 }
 
 static int by_line(const void *key, const void *row)
@@ -114,19 +155,12 @@ static int read_answers(distill *of, size_t *whole)
     json_cursor in;
     double *ids = take_memory(of->job->distill_tokens, sizeof *ids);
     int status = json_lines_open(of->path, &lines);
-    size_t header = of->header.length;
     *whole = 0;
     for (size_t i = 0; i < lines.file.length; i++)
         if (lines.file.bytes[i] == '\n')
             *whole = i + 1;
     lines.file.length = *whole;
-    if (status == GO_ON && *whole > 0 &&
-        (*whole < header || memcmp(lines.file.bytes, of->header.bytes, header) != 0))
-        status =
-            report("%s holds answers of another model, main half, template or length: move it "
-                   "away, or name another file (--distilled)",
-                   of->path);
-    lines.at = *whole > 0 ? header : 0;
+    lines.at = *whole > 0 ? of->header.length : 0;
     lines.line = 1;
     while (status == GO_ON && json_lines_next(&lines, &in)) {
         const char *problem = take_answer(of, &in, ids);
@@ -150,6 +184,10 @@ static int write_bytes(distill *of, const buffer *line)
 static int open_answers(distill *of)
 {
     size_t whole = 0;
+    if (is_anothers(of->path, &of->header))
+        return report("%s holds answers of another model, main half, template or length: move it "
+                      "away, or name another file (--distilled)",
+                      of->path);
     int status = access(of->path, F_OK) == 0 ? read_answers(of, &whole) : GO_ON;
     if (status != GO_ON)
         return status;
@@ -268,12 +306,13 @@ int train_distill(train_job *job)
     distill of = {.job = job,
                   .drafting = {.adapter = job->params.start,
                                .sources = SS_DRAFT_STREAMS | SS_DRAFT_NGRAM}};
-    of.path = train_distill_path(job);
     of.answered = take_memory(job->rows.count, sizeof *of.answered);
     int status = speculation_load(&of.drafting, job->model, &of.adapter);
     make_header(&of);
-    if (status == GO_ON)
+    if (status == GO_ON) {
+        settle_path(&of);
         status = open_answers(&of);
+    }
     if (status == GO_ON && of.done < job->rows.count)
         status = draw_answers(&of);
     if (of.file != NULL)

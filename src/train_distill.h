@@ -7,7 +7,8 @@
 
 #include "train_job.h"
 
-/* Where answers are kept: as --distilled says, or beside the rows. The caller frees it. */
+/* Where answers are kept: as --distilled says, or beside the rows; there the first of several
+ * files, where more than one model has answered. The caller frees it. */
 char *train_distill_path(const train_job *of);
 
 /* Puts an answer behind every row's prompt: from the file, or drawn now. An answer that its length

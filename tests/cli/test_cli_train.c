@@ -324,6 +324,38 @@ static void a_shared_model_is_tuned_on_the_data_before_it_answers(void **state)
     free(rows);
 }
 
+/* Beside the rows stand the answers of several models, each in a file that is found again. */
+static void every_tuning_has_its_own_answers(void **state)
+{
+    (void)state;
+    static const char *const seeds[] = {"1", "2", "1"};
+    static const char *const endings[] = {".distilled.jsonl", ".distilled.2.jsonl",
+                                          ".distilled.3.jsonl"};
+    char *rows = good_rows(), *outs[] = {fresh("train-own-1.gguf"), fresh("train-own-2.gguf")};
+    char *paths[3], *stem = strdup(rows);
+    stem[strlen(stem) - strlen(".jsonl")] = '\0';
+    for (size_t i = 0; i < 3; i++) {
+        paths[i] = beside(stem, endings[i]);
+        unlink(paths[i]);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        cli_result result =
+            cli_run(TRAIN, SHAPE, "--mode", "shared", "--distill", "--distill-tokens", "4", "--limit",
+                    "3", "--steps", "4", "-d", rows, "-o", outs[i % 2], "--seed", seeds[i]);
+        if (result.status != 0)
+            fail_msg("%s", result.error);
+        assert_true((strstr(result.error, paths[1]) != NULL) == (i == 1));
+        cli_free(&result);
+        assert_true(is_there(paths[0]) && is_there(paths[1]) == (i > 0) && !is_there(paths[2]));
+    }
+    for (size_t i = 0; i < 3; i++)
+        free(paths[i]);
+    free(outs[0]);
+    free(outs[1]);
+    free(stem);
+    free(rows);
+}
+
 /* Passes one element of XML with all that is in it; NULL: not well-formed. */
 static const char *xml_pass(const char *at)
 {
@@ -385,6 +417,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_leaves_the_checkpoint_before),
         cmocka_unit_test(a_model_answers_for_itself_and_goes_on_where_it_stood),
         cmocka_unit_test(a_shared_model_is_tuned_on_the_data_before_it_answers),
+        cmocka_unit_test(every_tuning_has_its_own_answers),
         cmocka_unit_test(a_picture_is_well_formed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
