@@ -7,6 +7,7 @@
 #include "stopwatch.h"
 #include "train_live.h"
 #include "train_log.h"
+#include "train_plan.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -187,7 +188,25 @@ static int run_steps(run *of)
     return status;
 }
 
-/* A later run has left off somewhere: the first step tells where, and what of the log still
+/* What the log holds up to the checkpoint, or the whole of it where all is done. Where dev had ended
+ * the streams already, the next step is not part of the training. */
+static int read_log(run *of, const ss_train_report *next)
+{
+    const char *path = of->log_path.bytes;
+    if (!exists(path))
+        return GO_ON;
+    int status =
+        train_curves_read(path, next == NULL ? UINT32_MAX : next->total_step, &of->curves);
+    of->stopped_early =
+        status == GO_ON && train_dev_should_stop(&of->curves, &of->job->measure);
+    of->finished = of->stopped_early && exists(of->job->out) && !exists(of->best.bytes);
+    if (!of->finished)
+        return status;
+    train_curves_free(&of->curves);
+    return train_curves_read(path, UINT32_MAX, &of->curves);
+}
+
+/* An earlier run has left off somewhere: the first step tells where, and what of the log still
  * holds. */
 static int pick_up(run *of)
 {
@@ -195,8 +214,11 @@ static int pick_up(run *of)
     bool over;
     const char *path = of->log_path.bytes;
     int status = take_step(of, &step, &over);
-    if (status == GO_ON && exists(path))
-        status = train_curves_read(path, over ? UINT32_MAX : step.total_step, &of->curves);
+    if (status == GO_ON)
+        status = read_log(of, over ? NULL : &step);
+    if (status == GO_ON)
+        status = train_plan_check(of->job, of->checkpoint.bytes, over ? NULL : &step,
+                                  &of->curves);
     if (status == GO_ON)
         status = train_log_continue(path, of->curves.bytes, of->curves.seconds, of->job->json,
                                     &of->log);
@@ -212,8 +234,9 @@ static int pick_up(run *of)
     if (of->curves.lines == 0)
         status = log_begin(of);
     of->last.done = over;
-    /* Where dev had ended the streams already, that step is not part of the training. */
-    if (over || train_dev_should_stop(&of->curves, &of->job->measure))
+    if (over || of->finished)
+        report("%s is finished already: no step is left", of->job->out);
+    if (over || of->stopped_early)
         return status;
     of->live.positions_before = of->last.positions;
     return status == GO_ON ? note_step(of, &step) : status;
@@ -264,9 +287,6 @@ static int finish_from_best(run *of)
     of->checkpoints = false;
     of->steps_before = last->total_step;
     of->last.done = 0;
-    of->finished = exists(of->job->out) && !exists(of->best.bytes); /* by an earlier run */
-    if (of->finished)
-        return GO_ON;
     if (left == 0 && rename(of->best.bytes, of->job->out) != 0)
         return report("%s: %s", of->job->out, strerror(errno));
     of->finished = left == 0;
@@ -284,8 +304,8 @@ static double ratio(double of, double to)
 static const dev_point *written_dev(const run *of)
 {
     const size_t count = of->curves.dev_count;
-    if (of->stopped_early && of->finished)
-        return train_dev_best(&of->curves);
+    if (of->stopped_early && of->finished && of->last.stage == of->job->measure.stage)
+        return train_dev_best(&of->curves); /* and no pruner has come after it */
     return count > 0 ? &of->curves.devs[count - 1] : NULL;
 }
 
@@ -347,9 +367,9 @@ int train_run(train_job *job)
     interrupt_note();
     if (status == GO_ON)
         status = start(&of);
-    if (status == GO_ON)
+    if (status == GO_ON && !of.stopped_early)
         status = run_steps(&of);
-    if (status == GO_ON && of.stopped_early)
+    if (status == GO_ON && of.stopped_early && !of.finished)
         status = finish_from_best(&of);
     if (status == GO_ON && !of.finished)
         status = write_adapter(&of, job->out);

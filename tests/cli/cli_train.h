@@ -37,6 +37,16 @@ static inline void same_bytes(const char *left, const char *right)
     free(b);
 }
 
+/* The file is as it was. */
+static inline void still_holds(const char *path, const char *bytes, size_t count)
+{
+    size_t now_count;
+    char *now = read_file(path, &now_count);
+    if (now_count != count || memcmp(now, bytes, count) != 0)
+        fail_msg("%s has changed", path);
+    free(now);
+}
+
 static inline bool is_there(const char *path)
 {
     return access(path, F_OK) == 0;

@@ -149,6 +149,13 @@ static void a_run_cut_short_ends_as_an_unbroken_one(void **state)
         assert_false(is_there(stopped));
     }
     free(error);
+    if (status != 0) {
+        cli_result other =
+            cli_run(LONG_RUN, "-d", rows, "--dev", rows, "-o", stopped, "--resume", "--steps", "41");
+        cli_failed(&other, 1, "of 40 steps, not of 41");
+        cli_free(&other);
+        still_holds(log_path, before, before_bytes);
+    }
     resume(rows, stopped);
     same_bytes(stopped, whole);
     char *after = read_file(log_path, &after_bytes);
@@ -184,6 +191,41 @@ static void a_run_cut_short_ends_as_an_unbroken_one(void **state)
     free(killed);
     free(stopped);
     free(whole);
+    free(rows);
+}
+
+/* Dev has ended the streams: going on finds all done, and changes neither adapter nor checkpoint. */
+static void a_run_that_dev_has_ended_is_finished(void **state)
+{
+    (void)state;
+    char *rows = good_rows(), *out = fresh("train-ended.gguf");
+    char *log_path = beside(out, ".log.jsonl"), *checkpoint = beside(out, ".checkpoint");
+    size_t log_bytes, bytes, again_bytes;
+#define ENDED_RUN                                                                              \
+    TRAIN, SHAPE, "-d", rows, "--dev", rows, "--dev-prompts", "2", "-o", out, "--steps", "40",  \
+        "--eval-every", "4", "--stream-lr", "0.1"
+    cli_result result = cli_run(ENDED_RUN);
+    if (result.status != 0)
+        fail_msg("%s", result.error);
+    cli_free(&result);
+    char *log = read_file(log_path, &log_bytes), *saved = read_file(checkpoint, &bytes);
+    if (strstr(log, "\"stopped_early\":true") == NULL)
+        print_message("dev has not ended it\n");
+    for (int i = 0; i < 2; i++) {
+        result = cli_run(ENDED_RUN, "--resume");
+        assert_int_equal(result.status, 0);
+        assert_non_null(strstr(result.error, "finished already"));
+        cli_free(&result);
+        still_holds(checkpoint, saved, bytes);
+        char *again = read_file(log_path, &again_bytes);
+        assert_true(again_bytes > log_bytes && memcmp(again, log, log_bytes) == 0);
+        free(again);
+    }
+    free(log);
+    free(saved);
+    free(log_path);
+    free(checkpoint);
+    free(out);
     free(rows);
 }
 
@@ -414,6 +456,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_adapter_its_log_and_its_picture),
         cmocka_unit_test(a_run_cut_short_ends_as_an_unbroken_one),
+        cmocka_unit_test(a_run_that_dev_has_ended_is_finished),
         cmocka_unit_test(a_full_disk_leaves_the_checkpoint_before),
         cmocka_unit_test(a_model_answers_for_itself_and_goes_on_where_it_stood),
         cmocka_unit_test(a_shared_model_is_tuned_on_the_data_before_it_answers),

@@ -144,6 +144,65 @@ static void rows_left_out_are_counted_and_named(void **state)
     free(rows);
 }
 
+/* The checkpoint's plan is followed, so another one is refused, and nothing is touched. */
+static void another_budget_is_no_resumption(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *options[4], *words;
+    } others[] = {{{"--steps", "400"}, "of 4 steps, not of 400"},
+                  {{"--epochs", "50"}, "of 4 steps, not of"},
+                  {{"--steps", "4", "--shares", "0,50,50"}, "of 3 steps in stage streams, not of 2"},
+                  {{"--minutes", "1", "--shares", "0,100,0"}, "in stage prune, not of 0"}};
+    static const char *const endings[] = {"", ".checkpoint", ".log.jsonl"};
+    char *rows = good_rows(), *out = fresh("train-budget.gguf"), *paths[3], *held[3];
+    size_t bytes[3];
+#define SAME_RUN TRAIN, SHAPE, "-d", rows, "-o", out, "--resume"
+    cli_result result = cli_run(SAME_RUN, "--steps", "4");
+    assert_int_equal(result.status, 0);
+    cli_free(&result);
+    for (size_t i = 0; i < 3; i++) {
+        paths[i] = beside(out, endings[i]);
+        held[i] = read_file(paths[i], &bytes[i]);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        const char *const *more = others[i].options;
+        result = cli_run(SAME_RUN, more[0], more[1], more[2], more[3]);
+        cli_failed(&result, 1, others[i].words);
+        assert_non_null(strstr(result.error, paths[1]));
+        cli_free(&result);
+        for (size_t j = 0; j < 3; j++)
+            still_holds(paths[j], held[j], bytes[j]);
+    }
+    result = cli_run(SAME_RUN, "--steps", "4");
+    assert_int_equal(result.status, 0);
+    assert_non_null(strstr(result.error, "finished already"));
+    cli_free(&result);
+    still_holds(out, held[0], bytes[0]);
+    for (size_t i = 0; i < 3; i++) {
+        free(paths[i]);
+        free(held[i]);
+    }
+    free(out);
+    free(rows);
+}
+
+/* Their steps are the clock's, and nobody can name them again. */
+static void the_same_minutes_go_on(void **state)
+{
+    (void)state;
+    char *rows = good_rows(), *out = fresh("train-minutes.gguf");
+    for (int i = 0; i < 2; i++) {
+        cli_result result =
+            cli_run(TRAIN, SHAPE, "-d", rows, "-o", out, "--resume", "--minutes", "0.002");
+        assert_int_equal(result.status, 0);
+        assert_true((strstr(result.error, "finished already") != NULL) == (i == 1));
+        cli_free(&result);
+    }
+    free(out);
+    free(rows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +211,8 @@ int main(void)
         cmocka_unit_test(data_that_cannot_be_used_is_named),
         cmocka_unit_test(a_row_of_ten_megabytes_is_named_at_once),
         cmocka_unit_test(rows_left_out_are_counted_and_named),
+        cmocka_unit_test(another_budget_is_no_resumption),
+        cmocka_unit_test(the_same_minutes_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
