@@ -2,9 +2,9 @@
 #include "train_run.h"
 #include "interrupt.h"
 #include "json_write.h"
-#include "output.h"
 #include "report.h"
 #include "stopwatch.h"
+#include "train_end.h"
 #include "train_live.h"
 #include "train_log.h"
 #include "train_plan.h"
@@ -295,11 +295,6 @@ static int finish_from_best(run *of)
     return status == GO_ON && left > 0 ? run_steps(of) : status;
 }
 
-static double ratio(double of, double to)
-{
-    return to > 0 ? of / to : 0;
-}
-
 /* The measurement of the adapter that was written, or NULL. */
 static const dev_point *written_dev(const run *of)
 {
@@ -307,53 +302,6 @@ static const dev_point *written_dev(const run *of)
     if (of->stopped_early && of->finished && of->last.stage == of->job->measure.stage)
         return train_dev_best(&of->curves); /* and no pruner has come after it */
     return count > 0 ? &of->curves.devs[count - 1] : NULL;
-}
-
-/* The last line of the log, and what a person wants to know. */
-static int log_end(run *of)
-{
-    const train_job *job = of->job;
-    const train_sums sums = train_curves_sums(&of->curves);
-    const dev_point *dev = written_dev(of);
-    ss_adapter_file_info info = {.struct_size = sizeof info};
-    buffer *line = &of->log.line;
-    (void)ss_adapter_read_file_info(job->out, &info, NULL);
-    train_log_open(&of->log, "end");
-    json_text(line, "adapter", job->out);
-    json_count(line, "file_bytes", info.file_bytes);
-    json_count(line, "parameters", info.parameter_count);
-    json_count(line, "steps", of->curves.step_count);
-    json_count(line, "positions", sums.positions);
-    json_number(line, "positions_per_hour", sums.positions_per_hour);
-    for (int32_t stage = 0; stage < SS_STAGE_COUNT; stage++) {
-        char key[32];
-        snprintf(key, sizeof key, "%s_seconds", train_stage_name(stage));
-        json_number(line, key, sums.stage_seconds[stage]);
-    }
-    json_number(line, "gemm_gflops", ratio(sums.product_flops * 1e-9, sums.product_seconds));
-    json_number(line, "product_share", ratio(sums.product_seconds, sums.seconds));
-    json_number(line, "engine_share", ratio(sums.engine_seconds, sums.seconds));
-    json_raw(line, "stopped_early", of->stopped_early ? "true" : "false",
-             of->stopped_early ? 4 : 5);
-    json_count(line, "peak_rss_bytes", peak_rss_bytes());
-    if (dev != NULL)
-        json_number(line, "dev_tokens_per_step", dev->of.tokens_per_step);
-    else
-        json_raw(line, "dev_tokens_per_step", "null", 4);
-    int status = train_log_close(&of->log);
-    char time[TIME_BYTES];
-    train_live_time(train_log_seconds(&of->log), time);
-    const bool many = sums.positions >= 100000;
-    fprintf(stderr, "%s: %.1f MB, %.*f%s positions in %s", job->out,
-            (double)info.file_bytes * 1e-6, many ? 2 : 0,
-            (double)sums.positions * (many ? 1e-6 : 1), many ? " million" : "", time);
-    if (sums.positions_per_hour > 0)
-        fprintf(stderr, " (%.2f million an hour while streams were trained)",
-                sums.positions_per_hour * 1e-6);
-    if (dev != NULL)
-        fprintf(stderr, ", %.2f tokens a step on dev", dev->of.tokens_per_step);
-    fprintf(stderr, "\n");
-    return status;
 }
 
 int train_run(train_job *job)
@@ -376,7 +324,7 @@ int train_run(train_job *job)
     if (status == GO_ON) {
         unlink(of.best.bytes);
         train_live_end(&of.live);
-        status = log_end(&of);
+        status = train_end_log(job, &of.curves, written_dev(&of), of.stopped_early, &of.log);
     }
     ss_trainer_free(of.trainer);
     train_curves_free(&of.curves);
