@@ -60,6 +60,14 @@ static bool read_real(const char *text, float *value)
     return *end == '\0' && isfinite(*value);
 }
 
+/* Bounds are as near as a float gets: 0.1 is no less than 0.1. */
+static bool in_range(const option *of, float value)
+{
+    if (of->kind == OPTION_REAL_0 && value == 0)
+        return true;
+    return value >= (float)of->low && value <= (float)of->high;
+}
+
 static bool read_choice(const char *choices, const char *text, int32_t *value)
 {
     size_t length = strlen(text);
@@ -85,8 +93,9 @@ static int wrong_value(const command_line *line, const option *of, const char *v
     if (of->kind == OPTION_SEED)
         return usage_error(line->command, "%s: '%s' is no whole number of 64 bits", of->name,
                            value);
-    return usage_error(line->command, "%s: '%s' is no %snumber from %.10g to %.10g", of->name,
-                       value, of->kind == OPTION_COUNT ? "whole " : "", of->low, of->high);
+    return usage_error(line->command, "%s: '%s' is %s %snumber from %.10g to %.10g", of->name,
+                       value, of->kind == OPTION_REAL_0 ? "neither 0 nor a" : "no",
+                       of->kind == OPTION_COUNT ? "whole " : "", of->low, of->high);
 }
 
 static int store(const command_line *line, const option *of, const char *value)
@@ -100,6 +109,8 @@ static int store(const command_line *line, const option *of, const char *value)
         return GO_ON;
     case OPTION_LIST:
         list = of->target;
+        if (*value == '\0')
+            return usage_error(line->command, "%s: the text is empty", of->name);
         if (list->count == LIST_MOST)
             return usage_error(line->command, "%s: given more than %u times", of->name,
                                LIST_MOST);
@@ -116,7 +127,8 @@ static int store(const command_line *line, const option *of, const char *value)
         *(uint64_t *)of->target = whole;
         return GO_ON;
     case OPTION_REAL:
-        if (!read_real(value, &real) || (double)real < of->low || (double)real > of->high)
+    case OPTION_REAL_0:
+        if (!read_real(value, &real) || !in_range(of, real))
             return wrong_value(line, of, value);
         *(float *)of->target = real;
         return GO_ON;
@@ -148,7 +160,8 @@ static void print_option(const option *of)
         output_format("  %-24s %s", left, of->help);
     if (of->kind == OPTION_COUNT && *(uint32_t *)of->target != 0)
         output_format(" [%u]", *(uint32_t *)of->target);
-    if (of->kind == OPTION_REAL)
+    if ((of->kind == OPTION_REAL || of->kind == OPTION_REAL_0) &&
+        in_range(of, *(float *)of->target))
         output_format(" [%g]", (double)*(float *)of->target);
     output_text("\n");
 }

@@ -10,10 +10,11 @@
 typedef enum option_kind {
     OPTION_FLAG,   /* bool: set by its presence */
     OPTION_TEXT,   /* const char * */
-    OPTION_LIST,   /* text_list: may be given several times */
+    OPTION_LIST,   /* text_list: may be given several times, never empty */
     OPTION_COUNT,  /* uint32_t from low to high */
     OPTION_SEED,   /* uint64_t, any */
-    OPTION_REAL,   /* float from low to high */
+    OPTION_REAL,   /* float from low to high; a default below low means none */
+    OPTION_REAL_0, /* the same, or 0 */
     OPTION_CHOICE, /* int32_t: the index of the word in `choices`, separated by '|' */
     OPTION_GROUP   /* no option: a heading in --help */
 } option_kind;
@@ -31,7 +32,7 @@ typedef struct option {
     const char *value;   /* what its value is called in --help: "N" */
     const char *help;
     void *target;        /* holds the default before, the value afterwards */
-    double low, high;    /* OPTION_COUNT, OPTION_REAL */
+    double low, high;    /* OPTION_COUNT, OPTION_REAL, OPTION_REAL_0 */
     const char *choices; /* OPTION_CHOICE */
 } option;
 

@@ -301,6 +301,9 @@ int cmd_bench(int count, char **arguments)
         return usage_error("bench", "-m MODEL is missing");
     if (of.file == NULL && (drafting.adapter != NULL || of.oracle > 0))
         return usage_error("bench", "-a and --oracle need --prompts FILE");
+    if (of.file != NULL && drafting.adapter == NULL && drafting.draft == NULL && of.oracle <= 0)
+        return usage_error("bench", "--prompts compares plain decoding with drafting: -a, --draft "
+                                    "or --oracle is needed");
     status = speculation_check(&drafting, "bench");
     if (status == GO_ON && of.file != NULL)
         return bench_prompts_run(&of, &from, &drafting);

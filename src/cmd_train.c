@@ -67,10 +67,10 @@
     {OPTION_GROUP, 0, 0, "how long (one of three; an hour unless said)", 0, 0, 0, 0},          \
     {OPTION_COUNT, "--steps", "K", "optimiser steps, of all stages together", &of->steps, 1,   \
      100000000, 0},                                                                            \
-    {OPTION_REAL, "--epochs", "E", "passes of the streams over the rows", &of->epochs, 0,      \
-     10000, 0},                                                                                \
+    {OPTION_REAL, "--epochs", "E", "passes of the streams over the rows", &of->epochs,         \
+     0.001, 10000, 0},                                                                         \
     {OPTION_REAL, "--minutes", "M", "made into steps by the speed of the first ones",          \
-     &of->minutes, 0, 100000, 0},                                                              \
+     &of->minutes, 0.001, 100000, 0},                                                          \
     {OPTION_TEXT, "--shares", "M,S,P", "parts of it for model, streams and pruner",            \
      &of->shares, 0, 0, 0},                                                                    \
     {OPTION_GROUP, 0, 0, "how", 0, 0, 0, 0},                                                   \

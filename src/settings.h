@@ -44,7 +44,7 @@ typedef struct settings {
 
 #define SAMPLER_OPTIONS(of)                                                                    \
     {OPTION_GROUP, 0, 0, "sampling (greedy unless --temp is above 0)", 0, 0, 0, 0},            \
-    {OPTION_REAL, "--temp", "T", "temperature", &(of).temperature, 0, 100, 0},                 \
+    {OPTION_REAL_0, "--temp", "T", "temperature", &(of).temperature, 0.0001, 100, 0},          \
     {OPTION_COUNT, "--top-k", "K", "of the K likeliest tokens; 0: of all", &(of).top_k, 0,     \
      4294967295.0, 0},                                                                         \
     {OPTION_REAL, "--top-p", "P", "of the likeliest that sum to P", &(of).top_p, 0, 1, 0},     \

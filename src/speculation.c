@@ -86,6 +86,8 @@ int speculation_check(speculation *of, const char *command)
                            of->tree);
     if (of->off)
         of->sources = SS_DRAFT_NONE;
+    if ((of->sources & SS_DRAFT_STREAMS) != 0 && of->adapter == NULL)
+        return usage_error(command, "--draft: streams are an adapter's: -a ADAPTER is missing");
     return GO_ON;
 }
 

@@ -157,7 +157,7 @@ static void stop_strings_end_the_text_before_them(void **state)
     json_is(result.out, "text", "\", there was a little\"");
     cli_free(&result);
     result = cli_run("generate", ONCE, "--stop", "");
-    cli_failed(&result, 1, "stop");
+    cli_failed(&result, 2, "--stop");
     cli_free(&result);
 }
 

@@ -33,7 +33,7 @@ static void wrong_usage_is_told_apart(void **state)
 {
     (void)state;
     static const struct {
-        const char *arguments[8];
+        const char *arguments[10];
         const char *words;
     } wrong[] = {
         {{NULL}, "no command"},
@@ -68,6 +68,14 @@ static void wrong_usage_is_told_apart(void **state)
         {{"generate", "-m", SMALL_MODEL, "-p", "a", "--trace", "--json"}, "--trace"},
         {{"bench", "-m", SMALL_MODEL, "--oracle", "0.5"}, "--prompts"},
         {{"bench", "-m", SMALL_MODEL, "--prompts", "a", "--oracle", "1.5"}, "--oracle"},
+        {{"bench", "-m", SMALL_MODEL, "--prompts", "a"}, "-a, --draft or --oracle"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--draft", "streams"}, "-a ADAPTER"},
+        {{"chat", "-m", SMALL_MODEL, "--draft", "streams,ngram"}, "-a ADAPTER"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--temp", "0.000001"},
+         "neither 0 nor a number from 0.0001 to 100"},
+        {{"generate", "-m", SMALL_MODEL, "-p", "a", "--stop", ""}, "--stop"},
+        {{"train", "-m", "a", "-d", "b", "-o", "c", "--minutes", "0"}, "from 0.001"},
+        {{"train", "-m", "a", "-d", "b", "-o", "c", "--epochs", "0"}, "from 0.001"},
         {{"adapter"}, "info, init"},
         {{"adapter", "export-lora", "a"}, "-o"},
         {{"adapter", "export-lora", "-o", "a"}, "ADAPTER"},
@@ -99,6 +107,25 @@ static void wrong_usage_is_told_apart(void **state)
         cli_failed(&result, 2, wrong[i].words);
         cli_free(&result);
     }
+}
+
+/* The least and the most that an option's help or message names are taken. */
+static void bounds_are_taken(void **state)
+{
+    (void)state;
+    static const char *const heats[] = {"0", "1e-4", "0.0001", "100"};
+    for (size_t i = 0; i < sizeof heats / sizeof *heats; i++) {
+        cli_result result =
+            cli_run("generate", "-m", SMALL_MODEL, "-p", "a", "-n", "1", "--temp", heats[i]);
+        cli_done(&result);
+        cli_free(&result);
+    }
+    cli_result help = cli_run("train", "--help");
+    cli_done(&help);
+    const char *line = strstr(help.out, "--minutes");
+    assert_non_null(line);
+    assert_null(memmem(line, strcspn(line, "\n"), "[0]", 3)); /* not given is no 0 */
+    cli_free(&help);
 }
 
 static void what_cannot_be_read_is_named(void **state)
@@ -164,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(help_is_there_for_everything),
         cmocka_unit_test(wrong_usage_is_told_apart),
+        cmocka_unit_test(bounds_are_taken),
         cmocka_unit_test(what_cannot_be_read_is_named),
         cmocka_unit_test(a_full_disk_is_an_error_and_a_closed_pipe_is_not),
     };
