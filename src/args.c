@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "args.h"
+#include "buffer.h"
 #include "output.h"
 #include "report.h"
 
@@ -9,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define HELP_COLUMN 27u
+#define HELP_WIDTH 100u
 
 int usage_error(const char *command, const char *format, ...)
 {
@@ -145,6 +149,26 @@ static int store(const command_line *line, const option *of, const char *value)
     return GO_ON;
 }
 
+/* From the column where help stands on. */
+static void print_wrapped(const char *text)
+{
+    size_t column = HELP_COLUMN;
+    while (*text != '\0') {
+        const size_t word = strcspn(text, " "), blank = column > HELP_COLUMN;
+        if (blank != 0 && column + 1 + word > HELP_WIDTH) {
+            output_format("\n%*s", (int)HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        } else if (blank != 0) {
+            output_text(" ");
+            column++;
+        }
+        output_bytes(text, word);
+        column += word;
+        text += word + strspn(text + word, " ");
+    }
+    output_text("\n");
+}
+
 static void print_option(const option *of)
 {
     char left[64];
@@ -154,16 +178,20 @@ static void print_option(const option *of)
     }
     snprintf(left, sizeof left, "%s%s%s", of->name, takes_value(of) ? " " : "",
              takes_value(of) ? (of->kind == OPTION_CHOICE ? of->choices : of->value) : "");
-    if (strlen(left) > 24) /* its help stands below it */
-        output_format("  %s\n  %-24s %s", left, "", of->help);
-    else
-        output_format("  %-24s %s", left, of->help);
+    buffer help = {0};
+    buffer_text(&help, of->help);
     if (of->kind == OPTION_COUNT && *(uint32_t *)of->target != 0)
-        output_format(" [%u]", *(uint32_t *)of->target);
+        buffer_format(&help, " [%u]", *(uint32_t *)of->target);
     if ((of->kind == OPTION_REAL || of->kind == OPTION_REAL_0) &&
         in_range(of, *(float *)of->target))
-        output_format(" [%g]", (double)*(float *)of->target);
-    output_text("\n");
+        buffer_format(&help, " [%g]", (double)*(float *)of->target);
+    buffer_append(&help, "", 1);
+    if (strlen(left) > HELP_COLUMN - 3) /* its help stands below it */
+        output_format("  %s\n%*s", left, (int)HELP_COLUMN, "");
+    else
+        output_format("  %-*s", (int)HELP_COLUMN - 2, left);
+    print_wrapped(help.bytes);
+    buffer_free(&help);
 }
 
 static int print_help(const command_line *line)

@@ -57,8 +57,8 @@ static int read_arguments(job *of, int count, char **arguments)
         .summary = "Continues a text, or answers prompts.",
         .usage = "-m MODEL (-p TEXT | -f FILE | --prompts FILE) [OPTION...]",
         .notes = "JSON lines: {\"id\",\"prompt_tokens\",\"tokens\",\"text\","
-                 "\"stop\":\"eos|length|stop\",\n\"prefill_ms\",\"decode_ms\",\"steps\",\"drafted\","
-                 "\"accepted\",\"tokens_per_step\"}",
+                 "\"stop\":\"eos|length|stop|cancelled\",\n\"prefill_ms\",\"decode_ms\",\"steps\","
+                 "\"drafted\",\"accepted\",\"tokens_per_step\"}",
         .options = options,
         .option_count = sizeof options / sizeof *options,
     };

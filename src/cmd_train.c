@@ -75,8 +75,8 @@
      &of->shares, 0, 0, 0},                                                                    \
     {OPTION_GROUP, 0, 0, "how", 0, 0, 0, 0},                                                   \
     {OPTION_COUNT, "--batch", "B", "rows of a step", &params->batch_rows, 1, 1024, 0},         \
-    {OPTION_REAL, "--lr", "X", "highest rate of the tuning LoRA, of the streams if lossless;"  \
-     " 0: the usual", &of->rate, 0, 1, 0},                                                  \
+    {OPTION_REAL, "--lr", "X", "highest rate of the tuning LoRA, or lossless streams;"         \
+     " 0: the usual", &of->rate, 0, 1, 0},                                                     \
     {OPTION_REAL, "--stream-lr", "X", "highest rate of the streams; 0: the usual",             \
      &of->stream_rate, 0, 1, 0},                                                            \
     {OPTION_REAL, "--teacher", "X", "share of the model's own distribution in the targets",    \

@@ -35,7 +35,8 @@ static int print_help(void)
                 "usage: specstream COMMAND [OPTION...]\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         output_format("  %-12s %s\n", commands[i].name, commands[i].summary);
-    output_text("\nspecstream COMMAND --help lists a command's options.\n"
+    output_text("\nspecstream COMMAND --help, or help COMMAND, lists a command's options;\n"
+                "specstream --version tells the version.\n"
                 "Exit status: 0 done, 1 an error (one line on stderr), 2 wrong usage.\n");
     return EXIT_DONE;
 }
@@ -44,6 +45,11 @@ static int run(int count, char **arguments)
 {
     if (count < 2)
         return usage_error("", "no command");
+    static char help[] = "--help";
+    if (count > 2 && strcmp(arguments[1], "help") == 0) { /* as COMMAND --help */
+        memmove(arguments + 1, arguments + 2, (size_t)(count - 2) * sizeof *arguments);
+        arguments[count - 1] = help;
+    }
     const char *name = arguments[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
         return print_help();

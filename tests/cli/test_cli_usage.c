@@ -29,6 +29,41 @@ static void help_is_there_for_everything(void **state)
     cli_free(&version);
 }
 
+static void lines_are_narrow(const char *text)
+{
+    for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1)
+        if (end - text > 100)
+            fail_msg("%d columns: %.*s", (int)(end - text), (int)(end - text), text);
+}
+
+static void help_fits_and_is_found_both_ways(void **state)
+{
+    (void)state;
+    static const char *const pages[][2] = {{"train"}, {"generate"}, {"bench"}, {"plot"},
+                                           {"adapter", "init"}, {"adapter", "merge"}};
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        const char *const behind[] = {pages[i][0], pages[i][1] ? pages[i][1] : "--help",
+                                      pages[i][1] ? "--help" : NULL, NULL};
+        cli_result one = cli_run_with("", 0, behind);
+        cli_result same = cli_run("help", pages[i][0], pages[i][1]);
+        cli_done(&one);
+        lines_are_narrow(one.out);
+        assert_string_equal(one.out, same.out);
+        if (i == 1)
+            assert_non_null(strstr(one.out, "cancelled"));
+        cli_free(&one);
+        cli_free(&same);
+    }
+    cli_result all = cli_run("help");
+    cli_done(&all);
+    lines_are_narrow(all.out);
+    assert_non_null(strstr(all.out, "--version"));
+    cli_free(&all);
+    cli_result none = cli_run("help", "dance");
+    cli_failed(&none, 2, "dance");
+    cli_free(&none);
+}
+
 static void wrong_usage_is_told_apart(void **state)
 {
     (void)state;
@@ -190,6 +225,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(help_is_there_for_everything),
+        cmocka_unit_test(help_fits_and_is_found_both_ways),
         cmocka_unit_test(wrong_usage_is_told_apart),
         cmocka_unit_test(bounds_are_taken),
         cmocka_unit_test(what_cannot_be_read_is_named),
