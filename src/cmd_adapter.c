@@ -48,14 +48,22 @@ static void print_rank(const char *name, uint32_t rank, const char *without)
 
 static void print_table(const ss_adapter_file_info *info)
 {
-    output_format("name            %s\n", info->name[0] != '\0' ? info->name : "(none)");
-    output_format("base            %s", info->architecture);
-    if (info->base_xxh3[0] != '\0')
-        output_format(", xxh3-128 %s", info->base_xxh3);
-    output_format("\nmode            %s\n", info->mode);
+    output_text("name            ");
+    output_plain(info->name[0] != '\0' ? info->name : "(none)");
+    output_text("\nbase            ");
+    output_plain(info->architecture);
+    if (info->base_xxh3[0] != '\0') {
+        output_text(", xxh3-128 ");
+        output_plain(info->base_xxh3);
+    }
+    output_text("\nmode            ");
+    output_plain(info->mode);
+    output_text("\n");
     if (info->stream_count > 0) {
-        output_format("streams         %u, in the top %u layers, init by %s\n",
-                      info->stream_count, info->msa_layer_count, info->stream_init);
+        output_format("streams         %u, in the top %u layers, init by ", info->stream_count,
+                      info->msa_layer_count);
+        output_plain(info->stream_init);
+        output_text("\n");
         if (info->draft_vocabulary_size > 0)
             output_format("drafts from     %u tokens\n", info->draft_vocabulary_size);
         else

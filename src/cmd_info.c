@@ -86,10 +86,12 @@ static void print_token(const char *name, int32_t token)
 
 static void print_table(const ss_model_info *info, const type_sum *types, size_t type_count)
 {
-    output_format("name           %s\n", info->name[0] != '\0' ? info->name : "(none)");
-    output_format("architecture   %s, %u layers, width %u, feed-forward %u\n",
-                  info->architecture, info->layer_count, info->embedding_length,
-                  info->feed_forward_length);
+    output_text("name           ");
+    output_plain(info->name[0] != '\0' ? info->name : "(none)");
+    output_text("\narchitecture   ");
+    output_plain(info->architecture);
+    output_format(", %u layers, width %u, feed-forward %u\n", info->layer_count,
+                  info->embedding_length, info->feed_forward_length);
     output_format("attention      %u heads of %u numbers, %u for keys and values\n",
                   info->head_count, info->head_length, info->head_count_kv);
     output_format("context        %u tokens\n", info->context_length);

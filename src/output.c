@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "output.h"
+#include "plain_text.h"
 #include "report.h"
 
 #include <errno.h>
@@ -33,6 +34,16 @@ void output_bytes(const void *bytes, size_t length)
 void output_text(const char *text)
 {
     output_bytes(text, strlen(text));
+}
+
+void output_plain(const char *text)
+{
+    buffer copy = {0};
+    buffer_text(&copy, text);
+    buffer_append(&copy, "", 1);
+    plain_text(copy.bytes);
+    output_text(copy.bytes);
+    buffer_free(&copy);
 }
 
 void output_format(const char *format, ...)

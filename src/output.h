@@ -12,6 +12,7 @@ void output_begin(void); /* a closed pipe gives an error instead of a signal */
 void output_bytes(const void *bytes, size_t length);
 void output_text(const char *text);
 void output_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void output_plain(const char *text); /* without control characters: it comes from a file */
 void output_line(const buffer *line); /* with its newline, flushed */
 void output_flush(void);
 

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report.h"
+#include "plain_text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-/* File names and texts may hold anything; a terminal and a line-reader shall not see it. */
-static void write_line(char *text)
-{
-    for (char *at = text; *at != '\0'; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            *at = '?';
-    fprintf(stderr, "specstream: %s\n", text);
-}
 
 int report(const char *format, ...)
 {
@@ -21,7 +13,8 @@ int report(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    write_line(text);
+    plain_text(text);
+    fprintf(stderr, "specstream: %s\n", text);
     return EXIT_ERROR;
 }
 
