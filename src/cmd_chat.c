@@ -7,6 +7,7 @@
 #include "output.h"
 #include "report.h"
 #include "speculation.h"
+#include "terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,7 +110,7 @@ static int take_turn(conversation *of, const ss_model *model, ss_session *sessio
 static bool read_line(const conversation *of, char **line, size_t *capacity, size_t *length)
 {
     if (of->people) {
-        output_text("\033[1m>\033[0m ");
+        output_text(terminal_colours(STDOUT_FILENO) ? "\033[1m>\033[0m " : "> ");
         output_flush();
     }
     ssize_t read = getline(line, capacity, stdin);
@@ -143,6 +144,12 @@ static int talk(conversation *of, const ss_model *model, ss_session *session, ui
     return status == GO_ON ? EXIT_DONE : status;
 }
 
+static void greet(const char *name)
+{
+    output_plain(name);
+    output_text(". Ctrl-C ends an answer, Ctrl-D the conversation.\n");
+}
+
 static int run(conversation *of)
 {
     ss_model *model = NULL;
@@ -162,8 +169,7 @@ static int run(conversation *of)
         if (context > info.context_length)
             context = info.context_length;
         if (of->people)
-            output_format("%s. Ctrl-C ends an answer, Ctrl-D the conversation.\n",
-                          info.name[0] != '\0' ? info.name : of->settings.model);
+            greet(info.name[0] != '\0' ? info.name : of->settings.model);
         status = talk(of, model, session, context);
     }
     ss_session_free(session);

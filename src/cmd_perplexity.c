@@ -11,12 +11,15 @@
 #include "output.h"
 #include "report.h"
 #include "settings.h"
+#include "terminal.h"
 #include "tokens.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define COLUMNS 60u /* of what is written over */
 
 typedef struct job {
     settings settings; /* its context: the window */
@@ -62,7 +65,7 @@ static int read_arguments(job *of, int count, char **arguments)
 
 static void show_progress(const score *so_far, size_t windows)
 {
-    if (isatty(STDERR_FILENO) == 1)
+    if (terminal_rewrites(STDERR_FILENO, COLUMNS))
         fprintf(stderr, "\rwindow %zu of %zu: %.4f ", so_far->windows, windows,
                 exp(-so_far->sum / (double)so_far->tokens));
 }
@@ -94,7 +97,7 @@ static int score_windows(const job *of, ss_session *session, int32_t bos, token_
     }
     interrupt_watch(NULL);
     free(scores);
-    if (isatty(STDERR_FILENO) == 1)
+    if (terminal_rewrites(STDERR_FILENO, COLUMNS))
         fputs("\r\033[K", stderr);
     if (status != SS_OK)
         return report("window %zu of %zu: %s", to->windows + 1, windows, error.message);

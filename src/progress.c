@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "progress.h"
 #include "interrupt.h"
+#include "terminal.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
+#define COLUMNS 8u /* of what is written over */
+
 static bool show(void *context, float fraction)
 {
     (void)context;
-    if (isatty(STDERR_FILENO) == 1)
+    if (terminal_rewrites(STDERR_FILENO, COLUMNS))
         fprintf(stderr, "\r%3.0f %% ", (double)fraction * 100);
     return !interrupt_taken();
 }
@@ -25,6 +28,6 @@ ss_progress progress_begin(void)
 void progress_end(void)
 {
     interrupt_watch(NULL);
-    if (isatty(STDERR_FILENO) == 1)
+    if (terminal_rewrites(STDERR_FILENO, COLUMNS))
         fputs("\r\033[K", stderr);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trace.h"
 #include "output.h"
+#include "terminal.h"
 #include "utf8.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 #define GUESS_COLUMN 44u /* where probabilities begin, in characters */
 
@@ -23,8 +23,7 @@ typedef struct drawing {
 
 static palette choose_style(void)
 {
-    const char *no_color = getenv("NO_COLOR");
-    if (!output_is_terminal() || (no_color != NULL && *no_color != '\0'))
+    if (!terminal_colours(STDOUT_FILENO))
         return (palette){"", "", "", ""};
     return (palette){"\033[1;32m", "\033[2m", "\033[1m", "\033[0m"};
 }

@@ -219,7 +219,7 @@ static int write_answer(distill *of, const train_row *row, const answer *from)
 
 static void show(distill *of, bool last)
 {
-    const bool terminal = isatty(STDERR_FILENO) == 1;
+    const bool terminal = train_live_rewrites();
     const double now = now_ms(), seconds = (now - of->begin_ms) * 1e-3;
     const size_t rows = of->job->rows.count;
     char left[TIME_BYTES];

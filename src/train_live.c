@@ -2,6 +2,7 @@
 #include "train_live.h"
 #include "buffer.h"
 #include "stopwatch.h"
+#include "terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,12 +13,16 @@
 #define PLAIN_MS 30000.0
 #define SMOOTH 0.05 /* the last step's share in a mean */
 #define BAR 24u
+#define COLUMNS 80u /* of the longest line, and one more */
 
 void train_live_begin(uint32_t stream_count, train_live *to)
 {
-    const char *term = getenv("TERM");
     *to = (train_live){.stream_count = stream_count};
-    to->terminal = isatty(STDERR_FILENO) == 1 && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+bool train_live_rewrites(void)
+{
+    return terminal_rewrites(STDERR_FILENO, COLUMNS);
 }
 
 void train_live_time(double seconds, char text[TIME_BYTES])
@@ -140,7 +145,7 @@ static void add_list(buffer *to, const char *name, double of_main, const double 
         buffer_format(to, format, of_streams[i] * factor);
 }
 
-static void print_plain(const train_live *of)
+static void print_plain(train_live *of)
 {
     const ss_train_report *mean = &of->mean;
     const uint32_t streams = has_streams(of) ? of->stream_count : 0;
@@ -157,19 +162,22 @@ static void print_plain(const train_live *of)
         buffer_format(&text, ", %.0f positions/s", of->positions_per_second);
     buffer_format(&text, ", %s left\n", left);
     fwrite(text.bytes, 1, text.length, stderr);
+    of->drawn = 0; /* it stands below what was drawn */
     buffer_free(&text);
 }
 
 void train_live_step(train_live *of, const ss_train_report *step)
 {
     const double now = now_ms();
-    if (of->mean.struct_size == 0)
-        of->next_ms = of->terminal ? now : now + PLAIN_MS;
+    const bool first = of->mean.struct_size == 0;
     take(of, step);
+    if (first && !train_live_rewrites())
+        of->next_ms = now + PLAIN_MS;
     if (now < of->next_ms && !step->done && step->step < step->stage_steps)
         return;
-    of->next_ms = now + (of->terminal ? REDRAW_MS : PLAIN_MS);
-    if (of->terminal)
+    const bool table = train_live_rewrites();
+    of->next_ms = now + (table ? REDRAW_MS : PLAIN_MS);
+    if (table)
         draw(of);
     else
         print_plain(of);
@@ -179,7 +187,7 @@ void train_live_dev(train_live *of, uint32_t total_step, const ss_train_evaluati
 {
     of->tokens_per_step = dev->tokens_per_step;
     of->measured_at = total_step;
-    if (of->terminal)
+    if (train_live_rewrites())
         draw(of);
 }
 

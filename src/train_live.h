@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a person sees of a training while it runs, on stderr: on a terminal a few lines that are
- * written over, elsewhere a plain line now and then. */
+/* What a person sees of a training while it runs, on stderr: on a terminal that is wide enough a few
+ * lines that are written over, elsewhere a plain line now and then. */
 #ifndef TRAIN_LIVE_H
 #define TRAIN_LIVE_H
 
@@ -9,7 +9,6 @@
 #include <stdbool.h>
 
 typedef struct train_live {
-    bool terminal;
     uint32_t stream_count;
     int drawn;      /* lines of it now on the terminal */
     double next_ms; /* when to write again */
@@ -27,6 +26,9 @@ void train_live_dev(train_live *of, uint32_t total_step, const ss_train_evaluati
 
 /* What is drawn stays; the next line on stderr stands below it. */
 void train_live_end(train_live *of);
+
+/* Whether such lines can be written over now: terminals are made wider and narrower. */
+bool train_live_rewrites(void);
 
 /* "1:02:03" or "4:05". */
 #define TIME_BYTES 24u
