@@ -123,13 +123,18 @@ static int write_untrained(const settings *from, const ss_adapter_init_params *p
                            const char *file)
 {
     ss_model *model;
+    ss_model_info info = {.struct_size = sizeof info};
     ss_error error;
     ss_error_init(&error, sizeof error);
     int status = settings_load(from, &model);
     if (status != GO_ON)
         return status;
     status = EXIT_DONE;
-    if (ss_adapter_write_untrained(model, params, file, &error) != SS_OK)
+    ss_model_get_info(model, &info, NULL);
+    if (params->msa_layer_count > info.layer_count)
+        status = report("--msa-layers: %s has %u layers, not %u", from->model, info.layer_count,
+                        params->msa_layer_count);
+    else if (ss_adapter_write_untrained(model, params, file, &error) != SS_OK)
         status = report_error(file, &error);
     ss_model_free(model);
     return status;

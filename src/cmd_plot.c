@@ -5,11 +5,11 @@
 #include "chart.h"
 #include "commands.h"
 #include "file_uses.h"
+#include "file_write.h"
 #include "output.h"
 #include "report.h"
 #include "train_curves.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -264,18 +264,6 @@ static int read_logs(plot *to, const text_list *paths)
     return status;
 }
 
-static int write_file(const char *path, const buffer *text)
-{
-    FILE *file = fopen(path, "wb");
-    if (file == NULL)
-        return report("%s: %s", path, strerror(errno));
-    errno = 0;
-    bool written = fwrite(text->bytes, 1, text->length, file) == text->length;
-    if (fclose(file) != 0 || !written)
-        return report("%s: %s", path, strerror(errno != 0 ? errno : EIO));
-    return EXIT_DONE;
-}
-
 static int read_arguments(text_list *logs, const char **out, int count, char **arguments)
 {
     const option options[] = {
@@ -313,7 +301,7 @@ int cmd_plot(int count, char **arguments)
         draw(&all, &picture);
         status = EXIT_DONE;
         if (out != NULL)
-            status = write_file(out, &picture);
+            status = file_write_whole(out, &picture);
         else
             output_bytes(picture.bytes, picture.length);
     }

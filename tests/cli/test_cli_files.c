@@ -2,6 +2,9 @@
 /* Files that are read stay as they are: no command writes over what it was given. */
 #include "cli_train.h"
 
+#include <glob.h>
+#include <sys/resource.h>
+
 static void copy_to(const char *from, const char *to)
 {
     size_t length;
@@ -157,11 +160,63 @@ static void no_file_takes_a_closed_descriptors_place(void **state)
     free(rows);
 }
 
+/* A limit on files' sizes stands for a disk that is full. */
+static void a_picture_is_replaced_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    static const char log[] =
+        "{\"event\":\"begin\",\"streams\":1,\"seconds\":0}\n"
+        "{\"event\":\"step\",\"stage\":\"streams\",\"step\":1,\"stage_steps\":1,\"total_step\":1,"
+        "\"total_steps\":1,\"stream_loss\":[5],\"stream_top1\":[0.1],\"seconds\":1}\n";
+    const char *path = cli_write("cli-files-picture.log.jsonl", log, sizeof log - 1);
+    char *picture = file_name("cli-files-picture.svg"), *pattern = beside(picture, "?*");
+    size_t bytes;
+    cli_result result = cli_run("plot", path, "-o", picture);
+    cli_done(&result);
+    cli_free(&result);
+    char *whole = read_file(picture, &bytes);
+
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = bytes / 2;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    result = cli_run("plot", path, "-o", picture);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    cli_failed(&result, 1, picture);
+    cli_free(&result);
+    still_holds(picture, whole, bytes);
+    glob_t left;
+    assert_int_equal(glob(pattern, 0, NULL, &left), GLOB_NOMATCH);
+
+    char *link_to_it = file_name("cli-files-link.svg"), there[64];
+    unlink(link_to_it);
+    assert_int_equal(symlink("cli-files-picture.svg", link_to_it), 0);
+    assert_int_equal(truncate(picture, 0), 0);
+    result = cli_run("plot", path, "-o", link_to_it); /* stays one, as /dev/stdout must */
+    cli_done(&result);
+    cli_free(&result);
+    still_holds(picture, whole, bytes);
+    assert_true(readlink(link_to_it, there, sizeof there) > 0);
+    unlink(link_to_it);
+    free(link_to_it);
+    result = cli_run("plot", path, "-o", "/dev/full");
+    cli_failed(&result, 1, "/dev/full");
+    cli_free(&result);
+    unlink(picture);
+    free(whole);
+    free(pattern);
+    free(picture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_output_is_an_input),
         cmocka_unit_test(no_file_takes_a_closed_descriptors_place),
+        cmocka_unit_test(a_picture_is_replaced_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

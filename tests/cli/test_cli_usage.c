@@ -177,10 +177,12 @@ static void what_cannot_be_read_is_named(void **state)
         cli_run("perplexity", "-m", SMALL_MODEL, "-f", "no/such.txt"),
         cli_run("info", broken),
         cli_run("info", "tests"),
+        cli_run("adapter", "init", "-m", SMALL_MODEL, "-o", "no/such", "--msa-layers", "99"),
     };
     static const char *const words[] = {
         "no/such.gguf", "no/such.gguf",  "no/such.gguf", "no/such.gguf", "no/such.txt",
         "no/such.jsonl", "no/such.txt", "broken.gguf",  "tests",
+        "--msa-layers: ",
     };
     for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
         cli_failed(&results[i], 1, words[i]);
