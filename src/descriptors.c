@@ -12,6 +12,7 @@ void descriptors_hold(void)
     static const int ways[] = {
         [STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_WRONLY};
     for (int fd = 0; fd < 3; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", ways[fd]) != fd) /* the lowest free one */
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", ways[fd]) != fd) /* the lowest free one */
             exit(EXIT_ERROR);
 }
