@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,20 +196,47 @@ static bool stat_folder(const char *path, struct stat *info)
 bool ssi_same_place(const char *a, const char *b)
 {
     struct stat in_a, in_b;
+    if (stat(a, &in_a) == 0 && stat(b, &in_b) == 0) /* links followed */
+        return in_a.st_dev == in_b.st_dev && in_a.st_ino == in_b.st_ino;
     const char *last_a = strrchr(a, '/'), *last_b = strrchr(b, '/');
     return strcmp(last_a ? last_a + 1 : a, last_b ? last_b + 1 : b) == 0 &&
            stat_folder(a, &in_a) && stat_folder(b, &in_b) && in_a.st_dev == in_b.st_dev &&
            in_a.st_ino == in_b.st_ino;
 }
 
+/* Where a link leads; false, with errno set, where that can't be said. */
+static bool follow_link(const char *path, char *target, size_t capacity)
+{
+    struct stat info;
+    char resolved[PATH_MAX];
+    target[0] = '\0';
+    if (lstat(path, &info) != 0 || !S_ISLNK(info.st_mode))
+        return true;
+    if (!realpath(path, resolved))
+        return false;
+    if (strlen(resolved) >= capacity) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    strcpy(target, resolved);
+    return true;
+}
+
+static const char *place_of(const ssi_file_maker *file)
+{
+    return file->target[0] ? file->target : file->path;
+}
+
 ss_status ssi_file_begin(ssi_file_maker *file, const char *path, ss_error *error)
 {
     struct stat old;
-    bool exists = stat(path, &old) == 0;
     file->path = path;
+    if (!follow_link(path, file->target, sizeof file->target))
+        return fail_with_errno(error, path, "is a link that can't be followed");
+    bool exists = stat(place_of(file), &old) == 0;
     if (exists && !S_ISREG(old.st_mode))
         return fail_not_regular(error, path);
-    file->fd = create_beside(path, exists ? &old : NULL, file->name, sizeof file->name);
+    file->fd = create_beside(place_of(file), exists ? &old : NULL, file->name, sizeof file->name);
     if (file->fd < 0)
         return fail_with_errno(error, path, "can't be created");
     return SS_OK;
@@ -235,13 +263,13 @@ ss_status ssi_file_commit(ssi_file_maker *file, ss_error *error)
         written = false;
         code = errno;
     }
-    if (!written || rename(file->name, file->path) != 0) {
+    if (!written || rename(file->name, place_of(file)) != 0) {
         code = written ? errno : code;
         (void)unlink(file->name);
         errno = code;
         return fail_with_errno(error, file->path, "can't be written");
     }
-    sync_folder_of(file->path, file->name, sizeof file->name);
+    sync_folder_of(place_of(file), file->name, sizeof file->name);
     return SS_OK;
 }
 

@@ -31,12 +31,13 @@ ss_status ssi_source_read(const ssi_source *source, uint64_t at, void *to, size_
 bool ssi_same_place(const char *a, const char *b);
 
 /* A file in the making: it lies beside `path` under another name until it is whole, then takes its
- * place by fsync and rename: old or new, never half. What is no regular file (/dev/full, a folder)
- * is not replaced. Between begin and commit or discard a failure changes nothing at `path`. */
+ * place by fsync and rename: old or new, never half. What a link leads to is replaced, not the link;
+ * what is no regular file (/dev/full, a folder) isn't. Between begin and commit or discard a failure changes nothing at `path`. */
 typedef struct ssi_file_maker {
-    const char *path; /* borrowed */
+    const char *path;  /* borrowed */
     int fd;
-    char name[2048]; /* where it lies meanwhile */
+    char name[2048];   /* where it lies meanwhile */
+    char target[2048]; /* where a link at `path` leads; empty: it is none */
 } ssi_file_maker;
 
 ss_status ssi_file_begin(ssi_file_maker *file, const char *path,

@@ -157,6 +157,25 @@ static void a_failed_write_leaves_the_old_file(void **state)
     assert_int_equal(rmdir(inside), 0);
 }
 
+static void what_a_link_leads_to_is_replaced(void **state)
+{
+    const folder *at = *state;
+    ss_error error = {.struct_size = sizeof error};
+    struct stat info;
+    char link[128];
+    snprintf(link, sizeof link, "%s/link", at->path);
+    assert_int_equal(symlink("data", link), 0);
+    assert_int_equal(ssi_file_write(link, "x", 1, &error), SS_ERROR_IO); /* it leads nowhere yet */
+    assert_int_equal(ssi_file_write(at->file, "old", 3, NULL), SS_OK);
+    assert_int_equal(ssi_file_write(link, "newer", 5, NULL), SS_OK);
+    assert_int_equal(lstat(link, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_int_equal(stat(at->file, &info), 0);
+    assert_int_equal(info.st_size, 5);
+    assert_true(ssi_same_place(link, at->file));
+    assert_int_equal(unlink(link), 0);
+}
+
 static void a_file_in_the_making_is_not_seen(void **state)
 {
     const folder *at = *state;
@@ -225,9 +244,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_descriptor_may_be_a_part_of_a_file, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(failures_name_the_file, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(a_long_name_leaves_room_for_what_is_wrong, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_long_name_leaves_room_for_what_is_wrong, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(a_pipe_is_refused_at_once, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_failed_write_leaves_the_old_file, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(what_a_link_leads_to_is_replaced, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_file_in_the_making_is_not_seen, make_folder,
                                         remove_folder),
