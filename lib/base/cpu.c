@@ -85,11 +85,6 @@ bool ssi_cpu_is_amd(void)
 }
 #endif
 
-uint32_t ssi_cpu_count(void)
-{
-    return ssi_os_cpu_count();
-}
-
 const char *ssi_isa_name(ssi_isa isa)
 {
     switch (isa) {

@@ -15,7 +15,6 @@ typedef enum ssi_isa { /* each includes the ones before it */
 ssi_isa ssi_cpu_best(void);
 bool ssi_cpu_has_fma(void); /* hardware FMA: the portable kernels' fast twin may run */
 bool ssi_cpu_is_amd(void);
-uint32_t ssi_cpu_count(void); /* cores this process may run on; at least 1 */
 const char *ssi_isa_name(ssi_isa isa); /* "portable", "avx2", "avx512" */
 
 #endif

@@ -18,6 +18,11 @@ static uint32_t or_one_per_core(uint32_t thread_count)
     return cores < MOST_THREADS ? cores : MOST_THREADS;
 }
 
+uint32_t ssi_parallel_threads(const ss_parallel *hook, uint32_t thread_count)
+{
+    return hook ? hook->thread_count : or_one_per_core(thread_count);
+}
+
 size_t ssi_parallel_bytes(const ss_parallel *hook, uint32_t thread_count)
 {
     thread_count = or_one_per_core(thread_count);

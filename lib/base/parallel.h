@@ -20,6 +20,7 @@ typedef struct ssi_parallel {
 ss_status ssi_parallel_create(const ss_parallel *hook, uint32_t thread_count,
                               const ssi_memory *memory, ssi_parallel *parallel,
                               ss_error *error) SSI_MUST_CHECK;
+uint32_t ssi_parallel_threads(const ss_parallel *hook, uint32_t thread_count); /* that it runs on */
 size_t ssi_parallel_bytes(const ss_parallel *hook, uint32_t thread_count); /* that it takes */
 void ssi_parallel_free(ssi_parallel *parallel, const ssi_memory *memory);
 

@@ -24,18 +24,6 @@ static const float source_prior_weight[SSI_SOURCE_COUNT] = {
 /* Nothing is certain: a chain of certainties would be drafted to the end of the row budget. */
 #define MOST_PROBABLE 0.96f
 
-void ssi_acceptance_reset(ssi_acceptance *acceptance)
-{
-    memset(acceptance, 0, sizeof *acceptance);
-}
-
-void ssi_acceptance_reset_source(ssi_acceptance *acceptance, ssi_source_kind kind)
-{
-    memset(&acceptance->source[kind], 0, sizeof acceptance->source[kind]);
-    memset(acceptance->group[kind], 0, sizeof acceptance->group[kind]);
-    memset(acceptance->cell[kind], 0, sizeof acceptance->cell[kind]);
-}
-
 static uint32_t cell_of(const ssi_candidate *candidate)
 {
     if (candidate->rank > 0)

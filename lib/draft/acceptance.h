@@ -28,11 +28,6 @@ typedef struct ssi_acceptance {
     ssi_rate cell[SSI_SOURCE_COUNT][SSI_ACCEPTANCE_GROUPS][SSI_ACCEPTANCE_CELLS];
 } ssi_acceptance;
 
-void ssi_acceptance_reset(ssi_acceptance *acceptance);
-
-/* A source's tracker back to the priors: its adapter was exchanged. */
-void ssi_acceptance_reset_source(ssi_acceptance *acceptance, ssi_source_kind kind);
-
 /* The corrected chance that a candidate follows its parent, given that the parent is right. */
 float ssi_acceptance_correct(const ssi_acceptance *acceptance, ssi_source_kind kind,
                              const ssi_candidate *candidate);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Grows one tree from all sources, best-first: the next node is always the one whose path is
  * likeliest to be accepted, so the first n nodes are the best tree of n (OPT-Tree). Candidates of
- * several sources for one parent are merged by token; where probabilities are corrected, they are
- * also weighed against each other.
+ * several sources for one parent are merged by token and weighed against each other.
  *
  * In numbers: a node's value is the product of its path's probabilities; the expected number of
  * accepted nodes is the sum of the values. */

@@ -8,12 +8,11 @@
  * it changes only how soon tokens come.
  *
  * A step, as the session drives it:
- *     if (the last plan's schedule was DEFERRED, or there was none)
- *         if (ssi_planner_wants_streams())  run the deferred pass for the root
+ *     if (the last pass has left no streams for this root)
+ *         if (ssi_planner_wants_streams())  run the deferred pass for it
  *     ssi_planner_plan()      -> the tree, and how to run it
  *     the pass, the walk
- *     ssi_planner_observe()
- *     every source's observe(), with the tokens emitted */
+ *     ssi_planner_observe() */
 #ifndef SSI_DRAFT_PLANNER_H
 #define SSI_DRAFT_PLANNER_H
 
@@ -30,7 +29,7 @@ typedef enum ssi_schedule {
     SSI_SCHEDULE_AUTO = 0,
     SSI_SCHEDULE_PARALLEL, /* streams ride with every node in the MSA layers (the paper) */
     SSI_SCHEDULE_DEFERRED, /* verify first; then the last accepted node's streams alone */
-    SSI_SCHEDULE_NONE      /* only in plans: no streams in this pass, nor asked for after it */
+    SSI_SCHEDULE_NONE      /* only in plans: no streams in this pass */
 } ssi_schedule;
 
 typedef enum ssi_prune_mode {
@@ -68,8 +67,7 @@ typedef struct ssi_situation {
 } ssi_situation;
 
 typedef struct ssi_plan {
-    ssi_schedule schedule;     /* PARALLEL: run streams in this pass; DEFERRED: ask
-                                * ssi_planner_wants_streams() before the next plan; NONE: don't */
+    ssi_schedule schedule;     /* PARALLEL: run streams in this pass */
     bool prune;
     float prune_threshold;     /* nodes whose path is less likely by the early exit are cut */
 } ssi_plan;

@@ -31,12 +31,6 @@ typedef struct ssi_draft_source {
      * Nodes are expanded after their parents; node 0 first, which begins a new tree. */
     uint32_t (*expand)(void *context, const ssi_tree *tree, uint32_t node,
                        ssi_candidate candidates[SSI_CANDIDATES]);
-
-    /* Tokens appended to the sequence, the next root being the last. NULL: doesn't care. */
-    void (*observe)(void *context, const int32_t *tokens, size_t count);
-
-    /* The sequence now ends after `count` tokens. NULL: doesn't care. */
-    void (*rewind)(void *context, size_t count);
 } ssi_draft_source;
 
 #endif

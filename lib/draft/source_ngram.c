@@ -161,12 +161,6 @@ void ssi_ngram_truncate(ssi_ngram *ngram, uint32_t count)
         ssi_ngram_append(ngram, ngram->tokens[ngram->count]);
 }
 
-uint32_t ssi_ngram_match_length(const ssi_ngram *ngram)
-{
-    int32_t link = ngram->states[ngram->last].link;
-    return link < 0 ? 0 : ngram->states[link].length;
-}
-
 /* The longest suffix of (match, token) that the text holds. */
 static ssi_ngram_match follow(const ssi_ngram *ngram, ssi_ngram_match match, int32_t token)
 {
@@ -278,23 +272,7 @@ static uint32_t expand(void *context, const ssi_tree *tree, uint32_t node,
     return count;
 }
 
-static void observe(void *context, const int32_t *tokens, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        ssi_ngram_append(context, tokens[i]);
-}
-
-static void rewind(void *context, size_t count)
-{
-    ssi_ngram *ngram = context;
-    ssi_ngram_truncate(ngram, count < ngram->count ? (uint32_t)count : ngram->count);
-}
-
 ssi_draft_source ssi_ngram_interface(ssi_ngram *ngram)
 {
-    return (ssi_draft_source){.kind = SSI_SOURCE_NGRAM,
-                              .context = ngram,
-                              .expand = expand,
-                              .observe = observe,
-                              .rewind = rewind};
+    return (ssi_draft_source){.kind = SSI_SOURCE_NGRAM, .context = ngram, .expand = expand};
 }

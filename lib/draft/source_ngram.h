@@ -58,9 +58,6 @@ void ssi_ngram_append(ssi_ngram *ngram, int32_t token);
 /* Forgets the tokens from `count` on, by building anew: O(count). */
 void ssi_ngram_truncate(ssi_ngram *ngram, uint32_t count);
 
-/* Length of the longest suffix of the text with an earlier occurrence. */
-uint32_t ssi_ngram_match_length(const ssi_ngram *ngram);
-
 /* The tree's root must hold the last token observed. */
 ssi_draft_source ssi_ngram_interface(ssi_ngram *ngram);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The draft tree as flat arrays: a node's ancestors are one 64-bit mask, so who sees whom in the
- * tree's attention is a bit test, and pruning is an AND. */
+/* The draft tree as flat arrays. Sixty-four nodes at most: a child is found by looking at all. */
 #include "draft/tree.h"
 
 #include <assert.h>
@@ -13,7 +12,6 @@ void ssi_tree_init(ssi_tree *tree, int32_t root_token)
     tree->depth_of_node[0] = 0;
     tree->source_of_node[0] = SSI_SOURCE_STREAM;
     tree->rank_of_node[0] = 0;
-    tree->ancestors_of_node[0] = 1;
     tree->probability_of_node[0] = 1.0f;
 }
 
@@ -42,7 +40,6 @@ uint32_t ssi_tree_add(ssi_tree *tree, uint32_t parent, int32_t token, float prob
     tree->depth_of_node[node] = (uint8_t)(tree->depth_of_node[parent] + 1);
     tree->source_of_node[node] = (uint8_t)source;
     tree->rank_of_node[node] = (uint8_t)rank;
-    tree->ancestors_of_node[node] = tree->ancestors_of_node[parent] | (uint64_t)1 << node;
     tree->probability_of_node[node] = probability;
     return node;
 }
@@ -67,8 +64,6 @@ void ssi_tree_keep(ssi_tree *tree, uint64_t kept, uint8_t node_of_kept[SSI_TREE_
         tree->source_of_node[to] = tree->source_of_node[node];
         tree->rank_of_node[to] = tree->rank_of_node[node];
         tree->probability_of_node[to] = tree->probability_of_node[node];
-        tree->ancestors_of_node[to] =
-            (to ? tree->ancestors_of_node[parent] : 0) | (uint64_t)1 << to;
     }
     tree->node_count = count;
 }

@@ -23,7 +23,6 @@ typedef struct ssi_tree {
     uint8_t depth_of_node[SSI_TREE_NODES];  /* of the root: 0 */
     uint8_t source_of_node[SSI_TREE_NODES]; /* ssi_source_kind */
     uint8_t rank_of_node[SSI_TREE_NODES];   /* rank of the guess in its source, from 0 */
-    uint64_t ancestors_of_node[SSI_TREE_NODES]; /* bit i: node i is an ancestor, or itself */
     float probability_of_node[SSI_TREE_NODES];  /* estimated chance that the path is accepted */
 } ssi_tree;
 

@@ -6,7 +6,7 @@
  *
  * Laws that every kernel obeys: a row's result depends on that row alone (not on row_count, not on
  * the range of groups asked for); no fused multiply-add but where fmaf is written; no libm but
- * sqrtf and fmaf. */
+ * what has one right answer: sqrtf, fma, fmaf, lrintf. */
 #ifndef SSI_KERNEL_KERNEL_H
 #define SSI_KERNEL_KERNEL_H
 

@@ -6,8 +6,6 @@
 
 #include "session/session_state.h"
 
-#define CALLER_NODES SSI_CALLER_NODES
-
 static float milliseconds(uint64_t ns)
 {
     return (float)ns * 1e-6f;
@@ -37,15 +35,15 @@ static void ask_caller(ss_session *session)
 {
     ssi_drafting *drafting = session->drafting;
     const ss_stream_config *config = &drafting->config;
-    ss_draft_node guesses[CALLER_NODES];
-    ssi_caller_node nodes[CALLER_NODES];
+    ss_draft_node guesses[SSI_CALLER_NODES];
+    ssi_caller_node nodes[SSI_CALLER_NODES];
     uint32_t count = 0;
     if (!(config->sources & SS_DRAFT_CALLER))
         return;
     if (config->draft)
         count = config->draft(config->draft_context, session->sequence.tokens,
-                              session->sequence.count, guesses, CALLER_NODES);
-    count = count < CALLER_NODES ? count : CALLER_NODES;
+                              session->sequence.count, guesses, SSI_CALLER_NODES);
+    count = count < SSI_CALLER_NODES ? count : SSI_CALLER_NODES;
     for (uint32_t i = 0; i < count; i++)
         nodes[i] =
             (ssi_caller_node){guesses[i].token, guesses[i].parent, guesses[i].probability};

@@ -83,9 +83,7 @@ ss_status ssi_session_memory_bytes(const ss_model *model, const ss_session_param
     ss_session plan = {.work = {.model = model, .parallel = &plan.parallel}};
     size_t block_bytes = 0;
     SSI_TRY(resolve_params(model, params, &ours, error));
-    plan.parallel.thread_count = ours.parallel       ? ours.parallel->thread_count
-                                 : ours.thread_count ? ours.thread_count
-                                                     : ssi_cpu_count();
+    plan.parallel.thread_count = ssi_parallel_threads(ours.parallel, ours.thread_count);
     SSI_TRY(count_block(&plan, &ours, &block_bytes, error));
     *bytes = block_bytes + ssi_parallel_bytes(ours.parallel, ours.thread_count);
     return SS_OK;

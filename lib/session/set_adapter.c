@@ -7,8 +7,6 @@
 #include "base/params.h"
 #include "session/session_state.h"
 
-#define ROW_COSTS SSI_ROW_COUNTS
-
 void ssi_stream_config_default(ss_stream_config *config)
 {
     *config = (ss_stream_config){
@@ -37,9 +35,9 @@ static ss_status check_config(const ss_stream_config *config, ss_error *error)
                 return ssi_fail(error, SS_ERROR_ARGUMENT, "widths[%zu] is 0: expected 1 or more",
                                 i);
     }
-    if (config->row_cost && config->row_cost_count != ROW_COSTS)
+    if (config->row_cost && config->row_cost_count != SSI_ROW_COUNTS)
         return ssi_fail(error, SS_ERROR_ARGUMENT, "row_cost_count %zu: expected %u",
-                        config->row_cost_count, ROW_COSTS);
+                        config->row_cost_count, SSI_ROW_COUNTS);
     for (size_t i = 0; config->row_cost && i < config->row_cost_count; i++)
         if (!(config->row_cost[i] > 0 && config->row_cost[i] < INFINITY))
             return ssi_fail(error, SS_ERROR_ARGUMENT, "row_cost[%zu] is %g: expected above 0", i,

@@ -301,7 +301,7 @@ static void agreement_is_evidence_and_so_is_contradiction(void **state)
         {.kind = SSI_SOURCE_STREAM, .context = &first, .expand = opine},
         {.kind = SSI_SOURCE_NGRAM, .expand = opine}};
     ssi_growth_limits limits = {.node_limit = 8, .depth_limit = 1, .acceptance = &acceptance};
-    ssi_acceptance_reset(&acceptance);
+    acceptance = (ssi_acceptance){0};
     ssi_grow(&f->growth, &alone, 0, sources, 1, &limits);
     sources[1].context = &same;
     ssi_grow(&f->growth, &agreed, 0, sources, 2, &limits);

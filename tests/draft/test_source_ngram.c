@@ -118,6 +118,18 @@ static void check_node(ssi_draft_source source, const ssi_tree *tree, uint32_t n
     }
 }
 
+static void append(ssi_ngram *ngram, const int32_t *tokens, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        ssi_ngram_append(ngram, tokens[i]);
+}
+
+static uint32_t match_length(const ssi_ngram *ngram)
+{
+    int32_t link = ngram->states[ngram->last].link;
+    return link < 0 ? 0 : ngram->states[link].length;
+}
+
 static void proposals_are_the_longest_matchs_continuations(void **state)
 {
     (void)state;
@@ -132,11 +144,11 @@ static void proposals_are_the_longest_matchs_continuations(void **state)
 
         make_text(text, count, alphabet, &random);
         for (uint32_t i = 0; i < count; i++) {
-            source.observe(source.context, &text[i], 1);
+            ssi_ngram_append(&ngram, text[i]);
             uint32_t want = naive_match(text, i, text, i + 1);
-            if (ssi_ngram_match_length(&ngram) != want)
+            if (match_length(&ngram) != want)
                 fail_msg("seed %llu: match %u of %u", (unsigned long long)seed,
-                         ssi_ngram_match_length(&ngram), want);
+                         match_length(&ngram), want);
         }
 
         ssi_tree tree;
@@ -181,17 +193,16 @@ static void rewind_then_other_text_equals_that_text_alone(void **state)
         uint32_t alphabet = 2 + (uint32_t)(draw(&random) % 5), cut;
         ssi_ngram ngram, fresh;
         void *memory = create(&ngram, 96), *fresh_memory = create(&fresh, 96);
-        ssi_draft_source source = ssi_ngram_interface(&ngram);
 
         make_text(text, 96, alphabet, &random);
         make_text(other, 96, alphabet, &random);
         cut = 1 + (uint32_t)(draw(&random) % 95);
         memcpy(other, text, cut * sizeof *text);
-        source.observe(&ngram, text, 96);
-        source.rewind(&ngram, cut);
-        source.observe(&ngram, other + cut, 96 - cut);
-        source.rewind(&ngram, 1000); /* beyond the end: nothing */
-        ssi_ngram_interface(&fresh).observe(&fresh, other, 96);
+        append(&ngram, text, 96);
+        ssi_ngram_truncate(&ngram, cut);
+        append(&ngram, other + cut, 96 - cut);
+        ssi_ngram_truncate(&ngram, 1000); /* beyond the end: nothing */
+        append(&fresh, other, 96);
         assert_int_equal(ngram.state_count, fresh.state_count);
         assert_int_equal(ngram.edge_count, fresh.edge_count);
         assert_same_proposals(&ngram, &fresh, other[95], seed);
@@ -231,12 +242,12 @@ static void beyond_its_capacity_it_is_silent_until_a_rewind(void **state)
 
     ssi_tree_init(&tree, 2);
     assert_int_equal(source.expand(&ngram, &tree, 0, candidates), 0); /* no text yet */
-    source.observe(&ngram, text, 6);
+    append(&ngram, text, 6);
     assert_int_equal(source.expand(&ngram, &tree, 0, candidates), 0);
-    source.rewind(&ngram, 4);
+    ssi_ngram_truncate(&ngram, 4);
     assert_int_equal(source.expand(&ngram, &tree, 0, candidates), 1);
     assert_int_equal(candidates[0].token, 1);
-    source.rewind(&ngram, 0);
+    ssi_ngram_truncate(&ngram, 0);
     assert_int_equal(source.expand(&ngram, &tree, 0, candidates), 0);
     free(memory);
 }

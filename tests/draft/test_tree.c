@@ -21,11 +21,6 @@ static uint64_t draw(uint64_t *state)
     return ssi_mix64(*state += 0x9e3779b97f4a7c15u);
 }
 
-static bool is_ancestor(const naive_node *nodes, int32_t above, int32_t node)
-{
-    return node >= 0 && (node == above || is_ancestor(nodes, above, nodes[node].parent));
-}
-
 static uint32_t depth(const naive_node *nodes, int32_t node)
 {
     return nodes[node].parent < 0 ? 0 : 1 + depth(nodes, nodes[node].parent);
@@ -44,12 +39,8 @@ static bool is_equal(const ssi_tree *tree, const naive_node *nodes, uint32_t cou
     bool equal = tree->node_count == count;
     for (uint32_t i = 0; equal && i < count; i++) {
         int32_t parent = nodes[i].parent < 0 ? 0 : nodes[i].parent;
-        uint64_t ancestors = 0;
-        for (uint32_t k = 0; k <= i; k++)
-            ancestors |= (uint64_t)is_ancestor(nodes, (int32_t)k, (int32_t)i) << k;
         equal = tree->token_of_node[i] == nodes[i].token && tree->parent_of_node[i] == parent
                 && tree->depth_of_node[i] == depth(nodes, (int32_t)i)
-                && tree->ancestors_of_node[i] == ancestors
                 && tree->probability_of_node[i] == nodes[i].probability;
     }
     return equal;
@@ -144,7 +135,6 @@ static void a_full_tree_has_64_nodes(void **state)
     for (uint32_t i = 1; i < SSI_TREE_NODES; i++)
         assert_int_equal(ssi_tree_add(&tree, i - 1, 7, 0.5f, SSI_SOURCE_STREAM, 0), i);
     assert_int_equal(tree.depth_of_node[63], 63);
-    assert_true(tree.ancestors_of_node[63] == ~(uint64_t)0);
     /* Full, but this one is there already. */
     assert_int_equal(ssi_tree_add(&tree, 62, 7, 0.75f, SSI_SOURCE_STREAM, 0), 63);
     assert_true(tree.probability_of_node[63] == 0.75f);
