@@ -12,6 +12,11 @@ typedef struct ssi_text { /* not NUL-terminated */
     size_t length;
 } ssi_text;
 
+static inline ssi_text ssi_text_of(const char *string)
+{
+    return (ssi_text){string, strlen(string)};
+}
+
 static inline bool ssi_text_is(ssi_text text, const char *string)
 {
     return strlen(string) == text.length &&

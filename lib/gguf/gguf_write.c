@@ -69,11 +69,6 @@ static void pad(ssi_gguf_writer *writer, ssi_gguf_buffer *to, size_t at)
         memset(zeros, 0, bytes);
 }
 
-static ssi_text name_of(const char *name)
-{
-    return (ssi_text){name, strlen(name)};
-}
-
 static void begin_key(ssi_gguf_writer *writer, ssi_text name, uint32_t type)
 {
     append_text(writer, &writer->keys, name);
@@ -98,32 +93,32 @@ void ssi_gguf_write_begin(ssi_gguf_writer *writer, uint32_t version, uint32_t al
 
 void ssi_gguf_write_u32(ssi_gguf_writer *writer, const char *name, uint32_t value)
 {
-    begin_key(writer, name_of(name), SSI_GGUF_U32);
+    begin_key(writer, ssi_text_of(name), SSI_GGUF_U32);
     append_u32(writer, &writer->keys, value);
 }
 
 void ssi_gguf_write_f32(ssi_gguf_writer *writer, const char *name, float value)
 {
-    begin_key(writer, name_of(name), SSI_GGUF_F32);
+    begin_key(writer, ssi_text_of(name), SSI_GGUF_F32);
     append_u32(writer, &writer->keys, ssi_bits_from_float(value));
 }
 
 void ssi_gguf_write_bool(ssi_gguf_writer *writer, const char *name, bool value)
 {
-    begin_key(writer, name_of(name), SSI_GGUF_BOOL);
+    begin_key(writer, ssi_text_of(name), SSI_GGUF_BOOL);
     append_bytes(writer, &writer->keys, value ? "\1" : "\0", 1);
 }
 
 void ssi_gguf_write_text(ssi_gguf_writer *writer, const char *name, ssi_text value)
 {
-    begin_key(writer, name_of(name), SSI_GGUF_STRING);
+    begin_key(writer, ssi_text_of(name), SSI_GGUF_STRING);
     append_text(writer, &writer->keys, value);
 }
 
 void ssi_gguf_write_texts(ssi_gguf_writer *writer, const char *name, const ssi_text *items,
                           uint64_t count)
 {
-    begin_array(writer, name_of(name), SSI_GGUF_STRING, count);
+    begin_array(writer, ssi_text_of(name), SSI_GGUF_STRING, count);
     for (uint64_t i = 0; i < count; i++)
         append_text(writer, &writer->keys, items[i]);
 }
@@ -131,7 +126,7 @@ void ssi_gguf_write_texts(ssi_gguf_writer *writer, const char *name, const ssi_t
 void ssi_gguf_write_f32s(ssi_gguf_writer *writer, const char *name, const float *items,
                          uint64_t count)
 {
-    begin_array(writer, name_of(name), SSI_GGUF_F32, count);
+    begin_array(writer, ssi_text_of(name), SSI_GGUF_F32, count);
     for (uint64_t i = 0; i < count; i++)
         append_u32(writer, &writer->keys, ssi_bits_from_float(items[i]));
 }
@@ -139,7 +134,7 @@ void ssi_gguf_write_f32s(ssi_gguf_writer *writer, const char *name, const float 
 void ssi_gguf_write_i32s(ssi_gguf_writer *writer, const char *name, const int32_t *items,
                          uint64_t count)
 {
-    begin_array(writer, name_of(name), SSI_GGUF_I32, count);
+    begin_array(writer, ssi_text_of(name), SSI_GGUF_I32, count);
     for (uint64_t i = 0; i < count; i++)
         append_u32(writer, &writer->keys, (uint32_t)items[i]);
 }
@@ -172,7 +167,7 @@ void ssi_gguf_write_tensor(ssi_gguf_writer *writer, const char *name, uint32_t g
                            const uint64_t *dims, uint32_t dims_count, const void *data,
                            size_t bytes)
 {
-    ssi_gguf_declare_tensor(writer, name_of(name), ggml_type, dims, dims_count, bytes);
+    ssi_gguf_declare_tensor(writer, ssi_text_of(name), ggml_type, dims, dims_count, bytes);
     append_bytes(writer, &writer->data, data, bytes);
     pad(writer, &writer->data, writer->data.used);
 }

@@ -73,30 +73,25 @@ static void add_loras(fill *to, uint32_t first, const char *suffix)
         }
 }
 
-static void write_text(ssi_gguf_writer *to, const char *key, const char *text)
-{
-    ssi_gguf_write_text(to, key, (ssi_text){text, strlen(text)});
-}
-
 static void write_keys(fill *to)
 {
     const ss_adapter_init_params *params = to->params;
     ssi_gguf_writer *writer = &to->writer;
     char hash[33];
     ssi_hash_to_hex(to->model->tensor_hash, hash);
-    write_text(writer, SSI_KEY_TYPE, "adapter");
-    write_text(writer, SSI_KEY_ARCHITECTURE, to->model->architecture);
+    ssi_gguf_write_text(writer, SSI_KEY_TYPE, ssi_text_of("adapter"));
+    ssi_gguf_write_text(writer, SSI_KEY_ARCHITECTURE, ssi_text_of(to->model->architecture));
     if (params->name != NULL)
-        write_text(writer, SSI_KEY_NAME, params->name);
-    write_text(writer, SSI_KEY_ADAPTER_TYPE, "specstream");
+        ssi_gguf_write_text(writer, SSI_KEY_NAME, ssi_text_of(params->name));
+    ssi_gguf_write_text(writer, SSI_KEY_ADAPTER_TYPE, ssi_text_of("specstream"));
     if (params->rank > 0) /* a scale of 1 */
         ssi_gguf_write_f32(writer, SSI_KEY_LORA_ALPHA, (float)params->rank);
     ssi_gguf_write_u32(writer, SSI_KEY_FORMAT_VERSION, 1);
-    write_text(writer, SSI_KEY_MODE, params->shared ? "shared" : "lossless");
+    ssi_gguf_write_text(writer, SSI_KEY_MODE, ssi_text_of(params->shared ? "shared" : "lossless"));
     ssi_gguf_write_u32(writer, SSI_KEY_STREAM_COUNT, params->stream_count);
     ssi_gguf_write_u32(writer, SSI_KEY_MSA_LAYERS, params->msa_layer_count);
-    write_text(writer, SSI_KEY_STREAM_INIT, "embedding");
-    write_text(writer, SSI_KEY_BASE_HASH, hash);
+    ssi_gguf_write_text(writer, SSI_KEY_STREAM_INIT, ssi_text_of("embedding"));
+    ssi_gguf_write_text(writer, SSI_KEY_BASE_HASH, ssi_text_of(hash));
 }
 
 static void write_tensors(fill *to)

@@ -8,11 +8,6 @@
 
 enum { PIECE_BYTES = 1 << 20 };
 
-static ssi_text text_of(const char *text)
-{
-    return (ssi_text){text, strlen(text)};
-}
-
 static void write_keys(const ssi_main_half *half, const char *new_base, ssi_gguf_writer *writer)
 {
     for (uint32_t i = 0; i < half->gguf.key_count; i++) {
@@ -21,11 +16,11 @@ static void write_keys(const ssi_main_half *half, const char *new_base, ssi_gguf
         if (ssi_text_is(name, SSI_KEY_ALIGNMENT)) /* the writer's own */
             continue;
         if (new_base != NULL && ssi_text_is(name, SSI_KEY_MODE))
-            ssi_gguf_write_text(writer, SSI_KEY_MODE, text_of("lossless"));
+            ssi_gguf_write_text(writer, SSI_KEY_MODE, ssi_text_of("lossless"));
         else if (new_base != NULL && ssi_text_is(name, SSI_KEY_BASE_HASH))
-            ssi_gguf_write_text(writer, SSI_KEY_BASE_HASH, text_of(new_base));
+            ssi_gguf_write_text(writer, SSI_KEY_BASE_HASH, ssi_text_of(new_base));
         else if (new_base == NULL && ssi_text_is(name, SSI_KEY_ADAPTER_TYPE))
-            ssi_gguf_write_text(writer, SSI_KEY_ADAPTER_TYPE, text_of("lora"));
+            ssi_gguf_write_text(writer, SSI_KEY_ADAPTER_TYPE, ssi_text_of("lora"));
         else if (new_base != NULL || !ssi_text_cut_prefix(&name, SSI_PREFIX_OWN))
             ssi_gguf_write_key(writer, key);
     }

@@ -7,31 +7,27 @@
 #include "gguf/gguf_write.h"
 #include "train/trainer.h"
 
-static void write_text(ssi_gguf_writer *to, const char *key, const char *text)
-{
-    ssi_gguf_write_text(to, key, (ssi_text){text, strlen(text)});
-}
-
 static void write_keys(const ss_trainer *trainer, ssi_gguf_writer *to)
 {
     const ss_train_params *params = &trainer->params;
     char hash[33];
     ssi_hash_to_hex(trainer->model->tensor_hash, hash);
-    write_text(to, SSI_KEY_TYPE, "adapter");
-    write_text(to, SSI_KEY_ARCHITECTURE, trainer->model->architecture);
+    ssi_gguf_write_text(to, SSI_KEY_TYPE, ssi_text_of("adapter"));
+    ssi_gguf_write_text(to, SSI_KEY_ARCHITECTURE, ssi_text_of(trainer->model->architecture));
     if (trainer->name[0] != '\0')
-        write_text(to, SSI_KEY_NAME, trainer->name);
-    write_text(to, SSI_KEY_ADAPTER_TYPE, "specstream");
+        ssi_gguf_write_text(to, SSI_KEY_NAME, ssi_text_of(trainer->name));
+    ssi_gguf_write_text(to, SSI_KEY_ADAPTER_TYPE, ssi_text_of("specstream"));
     ssi_gguf_write_f32(to, SSI_KEY_LORA_ALPHA, trainer->alpha);
     ssi_gguf_write_u32(to, SSI_KEY_FORMAT_VERSION, 1);
-    write_text(to, SSI_KEY_MODE, params->mode == SS_TRAIN_LOSSLESS ? "lossless" : "shared");
+    ssi_gguf_write_text(
+        to, SSI_KEY_MODE, ssi_text_of(params->mode == SS_TRAIN_LOSSLESS ? "lossless" : "shared"));
     ssi_gguf_write_u32(to, SSI_KEY_STREAM_COUNT, params->stream_count);
     ssi_gguf_write_u32(to, SSI_KEY_MSA_LAYERS, params->msa_layer_count);
-    write_text(to, SSI_KEY_STREAM_INIT,
-               params->value_rotation ? "value_rotation" : "embedding");
+    ssi_gguf_write_text(to, SSI_KEY_STREAM_INIT,
+                        ssi_text_of(params->value_rotation ? "value_rotation" : "embedding"));
     if (params->value_rotation)
         ssi_gguf_write_f32(to, SSI_KEY_ROTATION_STEP, params->value_rotation_step);
-    write_text(to, SSI_KEY_BASE_HASH, hash);
+    ssi_gguf_write_text(to, SSI_KEY_BASE_HASH, ssi_text_of(hash));
     if (trainer->draft_tokens)
         ssi_gguf_write_i32s(to, SSI_KEY_DRAFT_VOCAB, trainer->draft_tokens,
                             trainer->draft_count);
