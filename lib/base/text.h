@@ -23,7 +23,6 @@ static inline bool ssi_text_is(ssi_text text, const char *string)
            (text.length == 0 || memcmp(text.bytes, string, text.length) == 0);
 }
 
-/* Off the front, off the end; false, and nothing changes, when it isn't there. */
 static inline bool ssi_text_is_before(ssi_text a, ssi_text b) /* bytewise */
 {
     size_t common = a.length < b.length ? a.length : b.length;
@@ -31,6 +30,7 @@ static inline bool ssi_text_is_before(ssi_text a, ssi_text b) /* bytewise */
     return difference != 0 ? difference < 0 : a.length < b.length;
 }
 
+/* Off the front, off the end; false, and nothing changes, when it isn't there. */
 static inline bool ssi_text_cut_prefix(ssi_text *text, const char *prefix)
 {
     size_t length = strlen(prefix);

@@ -238,10 +238,8 @@ ss_status ssi_session_step(ss_session *session, uint32_t max_tokens, ss_step *st
     session->limit = first + (max_tokens > 0 && max_tokens < room ? max_tokens : room);
     if (session->has_logits) {
         int32_t token;
-        if (!ssi_sample(&session->sampler, session->kept_logits, NULL, sequence->tokens, first,
-                        sequence->dropped + first, &token))
-            return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: the logits are not all finite",
-                            sequence->dropped + first - 1);
+        SSI_TRY(ssi_sample(&session->sampler, session->kept_logits, NULL, sequence->tokens, first,
+                           sequence->dropped + first, &token, error));
         more = emit_token(session, token);
     }
     if (more)

@@ -294,9 +294,9 @@ static int32_t draw_token(const scores *from, uint32_t position, uint32_t likeli
     return (int32_t)state.token;
 }
 
-bool ssi_sample(const ssi_sampler *sampler, const float *logits, const ssi_peak *peak,
-                const int32_t *history, uint32_t history_count, uint32_t position,
-                int32_t *token)
+ss_status ssi_sample(const ssi_sampler *sampler, const float *logits, const ssi_peak *peak,
+                     const int32_t *history, uint32_t history_count, uint32_t position,
+                     int32_t *token, ss_error *error)
 {
     const ss_sampler_params *params = &sampler->params;
     uint32_t count = sampler->vocabulary_size;
@@ -307,7 +307,8 @@ bool ssi_sample(const ssi_sampler *sampler, const float *logits, const ssi_peak 
         peak = &found;
     }
     if (!peak->finite)
-        return false;
+        return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: the logits are not all finite",
+                        position - 1);
     uint32_t likeliest = peak->token;
     bool penalties = has_penalties(params);
     if (params->bias_count > 0 || penalties) {
@@ -318,14 +319,15 @@ bool ssi_sample(const ssi_sampler *sampler, const float *logits, const ssi_peak 
         logits = sampler->adjusted;
         likeliest = sampler->kernels->argmax(logits, count, &all); /* bans are not finite */
         if (!(fabsf(logits[likeliest]) < INFINITY))
-            return false; /* all are banned */
+            return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: every token is banned",
+                            position - 1);
     }
     if (params->temperature == 0.0f) {
         *token = (int32_t)likeliest;
-        return true;
+        return SS_OK;
     }
     const scores from = {sampler, logits, logits[likeliest], params->temperature,
                          1.0f / params->temperature};
     *token = draw_token(&from, position, likeliest);
-    return true;
+    return SS_OK;
 }

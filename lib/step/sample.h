@@ -40,11 +40,12 @@ void ssi_sampler_layout(ssi_sampler *sampler, uint32_t vocabulary_size, ssi_aren
 void ssi_sampler_clear(ssi_sampler *sampler); /* once, after the layout with memory */
 
 /* Draws the token at `position` of the whole sequence, given the history_count tokens before it
- * that the session holds. `peak` is the logits', or NULL: it is looked for. Returns false when the
- * logits are not all finite. */
-bool ssi_sample(const ssi_sampler *sampler, const float *logits, const ssi_peak *peak,
-                const int32_t *history, uint32_t history_count, uint32_t position,
-                int32_t *token);
+ * that the session holds. `peak` is the logits', or NULL: it is looked for. Fails with
+ * SS_ERROR_NUMERIC, naming the position before, when the logits are not all finite or every token is
+ * banned. */
+ss_status ssi_sample(const ssi_sampler *sampler, const float *logits, const ssi_peak *peak,
+                     const int32_t *history, uint32_t history_count, uint32_t position,
+                     int32_t *token, ss_error *error) SSI_MUST_CHECK;
 
 /* The Gumbel noise of one token at one position: what a draft is ranked with, too. */
 float ssi_sample_noise(uint64_t seed, uint32_t position, uint32_t token);

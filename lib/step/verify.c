@@ -45,12 +45,13 @@ ss_status ssi_verify_run(ssi_workspace *work, const ssi_tree *tree, const ssi_sa
         int32_t token, child;
         walk->path[walk->count++] = (uint8_t)node;
         uint32_t position = sequence->dropped + sequence->count;
-        if (!ssi_sample(sampler, work->logits + node * work->logit_stride, &work->peaks[node],
-                        sequence->tokens, sequence->count, position, &token)) {
+        ss_status status =
+            ssi_sample(sampler, work->logits + node * work->logit_stride, &work->peaks[node],
+                       sequence->tokens, sequence->count, position, &token, error);
+        if (status != SS_OK) {
             commit(work, walk, walk->count - 1); /* this node stays pending: the next step will
                                                   * say the same */
-            return ssi_fail(error, SS_ERROR_NUMERIC,
-                            "position %u: the logits are not all finite", position - 1);
+            return status;
         }
         if (!emitter->emit(emitter->context, token))
             break;

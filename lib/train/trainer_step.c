@@ -21,11 +21,12 @@ static void fill_report(const ss_trainer *trainer, const ssi_train_sums *sums,
 }
 
 /* A loss far beyond that of guessing blindly is no training any more: streams of a model that is very
- * sure of itself begin at up to three times that. */
+ * sure of itself begin at up to three times that, an early exit at more. */
 static ss_status check_going(const ss_trainer *trainer, const ss_train_report *report,
                              ss_error *error)
 {
-    double most = 4 * (double)ssi_logf((float)trainer->model->hyper.vocabulary_size);
+    double blind = (double)ssi_logf((float)trainer->model->hyper.vocabulary_size);
+    double most = report->stage == SS_STAGE_PRUNE ? 12 * blind : 4 * blind;
     double worst = report->main_loss;
     char name[24] = "main";
     for (uint32_t j = 0; j < trainer->params.stream_count && !isnan(worst); j++)

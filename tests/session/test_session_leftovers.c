@@ -231,7 +231,8 @@ static void where_all_is_banned_nothing_is_drawn(void **state)
         params.top_p = 0.5f;
         assert_int_equal(ssi_session_set_sampler(session, &params, NULL), SS_OK);
         prefill(session, story, story_tokens(model, story, ROOM));
-        assert_int_equal(ssi_session_step(session, 1, &step, NULL), SS_ERROR_NUMERIC);
+        assert_int_equal(ssi_session_step(session, 1, &step, &error), SS_ERROR_NUMERIC);
+        assert_non_null(strstr(error.message, "every token is banned"));
     }
     ssi_session_free(session);
     ssi_model_free(model);

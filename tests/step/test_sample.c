@@ -158,8 +158,8 @@ static void a_partial_selection_draws_what_a_full_sort_draws(void **state)
             params->bias_values = fixture.sampler.bias_values;
             uint32_t history_count = size < 40 ? size : 40, position = (uint32_t)seed;
             int32_t token;
-            assert_true(ssi_sample(&fixture.sampler, logits, NULL, history, history_count,
-                                   position, &token));
+            assert_int_equal(ssi_sample(&fixture.sampler, logits, NULL, history, history_count,
+                                        position, &token, NULL), SS_OK);
             int32_t want = naive_sample(&fixture.sampler, logits, history, history_count,
                                         position);
             if (token != want)
@@ -189,7 +189,8 @@ static void draws_follow_the_distribution(void **state)
             logits[i] = logf(probability[i]) + 3.0f;
         for (uint32_t position = 0; position < DRAWS; position++) {
             int32_t token;
-            assert_true(ssi_sample(&fixture.sampler, logits, NULL, NULL, 0, position, &token));
+            assert_int_equal(
+                ssi_sample(&fixture.sampler, logits, NULL, NULL, 0, position, &token, NULL), SS_OK);
             seen[token]++;
         }
         for (uint32_t i = 0; i < 8; i++) {
@@ -210,12 +211,14 @@ static void greedy_takes_the_lowest_id_of_the_largest(void **state)
     (void)state;
     open_fixture(&fixture, 40);
     logits[17] = logits[33] = 2.0f;
-    assert_true(ssi_sample(&fixture.sampler, logits, NULL, NULL, 0, 0, &token));
+    assert_int_equal(ssi_sample(&fixture.sampler, logits, NULL, NULL, 0, 0, &token, NULL), SS_OK);
     assert_int_equal(token, 17);
     logits[20] = NAN;
-    assert_false(ssi_sample(&fixture.sampler, logits, NULL, NULL, 0, 0, &token));
+    assert_int_equal(ssi_sample(&fixture.sampler, logits, NULL, NULL, 0, 0, &token, NULL),
+                     SS_ERROR_NUMERIC);
     logits[20] = -INFINITY;
-    assert_false(ssi_sample(&fixture.sampler, logits, NULL, NULL, 0, 0, &token));
+    assert_int_equal(ssi_sample(&fixture.sampler, logits, NULL, NULL, 0, 0, &token, NULL),
+                     SS_ERROR_NUMERIC);
     free(fixture.block);
 }
 
