@@ -60,7 +60,7 @@ CREATE TABLE table_1_20260314_1 (bridge_name VARCHAR, county VARCHAR, year_opene
 
 Question: In which county is the bridge named Powder River Bridge, with a length of 412 ft?
 END
-side_by_side 'Drafting from speculative streams (an adapter for text to SQL)' "$work/question" -a "$adapter" --tree best:8
+side_by_side 'Drafting from speculative streams (an adapter for text to SQL)' "$work/question" -a "$adapter"
 
 printf '\n%sTalk to it:      %s chat -m %s\nWatch it draft:  %s generate -m %s -p "1, 2, 3, 1, 2, 3," --draft ngram --trace\nFrom C:          examples/minimal.c%s\n' \
     "$faint" "$program" "$model" "$program" "$model" "$plain"
