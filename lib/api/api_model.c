@@ -28,7 +28,6 @@ static ss_status read_params(ss_model_params *ours, ssi_hooks *hooks,
     if (theirs == NULL)
         return SS_OK;
     SSI_TRY(ssi_params_read(ours, sizeof *ours, theirs, "ss_model_params", error));
-    ours->struct_size = sizeof *ours;
     if (ours->thread_count > SSI_MOST_THREADS)
         return ssi_fail(error, SS_ERROR_ARGUMENT, "thread_count is %u, expected 0 to %u",
                         ours->thread_count, SSI_MOST_THREADS);

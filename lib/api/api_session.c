@@ -23,7 +23,6 @@ static ss_status read_params(ss_session_params *ours, ssi_hooks *hooks,
     if (theirs == NULL)
         return SS_OK;
     SSI_TRY(ssi_params_read(ours, sizeof *ours, theirs, "ss_session_params", error));
-    ours->struct_size = sizeof *ours;
     return ssi_hooks_read(hooks, &ours->allocator, &ours->log, &ours->progress,
                           &ours->parallel, error);
 }
@@ -84,10 +83,8 @@ ss_status ss_session_set_sampler(ss_session *session, const ss_sampler_params *p
     ss_sampler_params ours;
     SSI_TRY(ssi_need(session, "session", error));
     ssi_sampler_params_default(&ours);
-    if (params != NULL) {
+    if (params != NULL)
         SSI_TRY(ssi_params_read(&ours, sizeof ours, params, "ss_sampler_params", error));
-        ours.struct_size = sizeof ours;
-    }
     if (ours.bias_count > 0) {
         SSI_TRY(ssi_need(ours.bias_tokens, "bias_tokens", error));
         SSI_TRY(ssi_need(ours.bias_values, "bias_values", error));

@@ -31,7 +31,6 @@ static ss_status read_params(ss_tokenize_params *ours, const ss_tokenize_params 
     if (theirs == NULL)
         return SS_OK;
     SSI_TRY(ssi_params_read(ours, sizeof *ours, theirs, "ss_tokenize_params", error));
-    ours->struct_size = sizeof *ours;
     SSI_TRY(check_choice(ours->add_bos, "add_bos", error));
     SSI_TRY(check_choice(ours->add_eos, "add_eos", error));
     SSI_TRY(check_choice(ours->special, "special", error));

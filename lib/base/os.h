@@ -32,7 +32,8 @@ bool ssi_same_place(const char *a, const char *b);
 
 /* A file in the making: it lies beside `path` under another name until it is whole, then takes its
  * place by fsync and rename: old or new, never half. What a link leads to is replaced, not the link;
- * what is no regular file (/dev/full, a folder) isn't. Between begin and commit or discard a failure changes nothing at `path`. */
+ * what is no regular file (/dev/full, a folder) isn't. Between begin and commit or discard a failure
+ * changes nothing at `path`. */
 typedef struct ssi_file_maker {
     const char *path;  /* borrowed */
     int fd;

@@ -23,6 +23,27 @@ typedef struct ssi_candidate {
                         * of match lengths, the depth; below SSI_ACCEPTANCE_GROUPS */
 } ssi_candidate;
 
+/* Puts one among candidates[first .. count), the likeliest first, behind those as likely; the last of
+ * too many goes. Returns the new count. Ranks are given when all are there. */
+static inline uint32_t ssi_candidates_insert(ssi_candidate candidates[SSI_CANDIDATES],
+                                             uint32_t first, uint32_t count,
+                                             const ssi_candidate *candidate)
+{
+    uint32_t at = count < SSI_CANDIDATES ? count++ : SSI_CANDIDATES;
+    for (; at > first && candidate->probability > candidates[at - 1].probability; at--)
+        if (at < SSI_CANDIDATES)
+            candidates[at] = candidates[at - 1];
+    if (at < SSI_CANDIDATES)
+        candidates[at] = *candidate;
+    return count;
+}
+
+static inline void ssi_candidates_rank(ssi_candidate candidates[SSI_CANDIDATES], uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        candidates[i].rank = (uint8_t)i;
+}
+
 typedef struct ssi_draft_source {
     ssi_source_kind kind;
     void *context;

@@ -71,24 +71,17 @@ static uint32_t expand(void *context, const ssi_tree *tree, uint32_t node,
     source->guess_of_node[node] = (int8_t)guess;
     if (guess == NO_GUESS)
         return 0;
-    for (uint32_t i = 0; i < source->node_count; i++) { /* the likeliest, the host's order among equals */
-        const ssi_caller_node *child = &source->nodes[i];
-        if (child->parent != guess)
+    for (uint32_t i = 0; i < source->node_count; i++) {
+        if (source->nodes[i].parent != guess)
             continue;
-        uint32_t at = count < SSI_CANDIDATES ? count++ : SSI_CANDIDATES;
-        for (; at > 0 && child->probability > candidates[at - 1].probability; at--)
-            if (at < SSI_CANDIDATES)
-                candidates[at] = candidates[at - 1];
-        if (at < SSI_CANDIDATES)
-            candidates[at] = (ssi_candidate){
-                .token = child->token,
-                .probability = child->probability,
-                .group = (uint8_t)(depth < SSI_ACCEPTANCE_GROUPS ? depth
-                                                                 : SSI_ACCEPTANCE_GROUPS - 1),
-            };
+        ssi_candidate candidate = {
+            .token = source->nodes[i].token,
+            .probability = source->nodes[i].probability,
+            .group = (uint8_t)(depth < SSI_ACCEPTANCE_GROUPS ? depth : SSI_ACCEPTANCE_GROUPS - 1),
+        };
+        count = ssi_candidates_insert(candidates, 0, count, &candidate);
     }
-    for (uint32_t i = 0; i < count; i++)
-        candidates[i].rank = (uint8_t)i;
+    ssi_candidates_rank(candidates, count);
     return count;
 }
 

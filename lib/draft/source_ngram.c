@@ -223,18 +223,12 @@ static uint32_t add_level(const ssi_ngram *ngram, ssi_ngram_match match, float m
         float probability = share * (float)ngram->edges[edge].count;
         if (holds(candidates, first, token))
             continue;
-        uint32_t at = count < SSI_CANDIDATES ? count++ : SSI_CANDIDATES;
-        while (at > first && probability > candidates[at - 1].probability) {
-            if (at < SSI_CANDIDATES)
-                candidates[at] = candidates[at - 1];
-            at--;
-        }
-        if (at < SSI_CANDIDATES)
-            candidates[at] = (ssi_candidate){
-                .token = token,
-                .probability = probability,
-                .group = (uint8_t)(2 * band + (state->edge_count == 1)),
-            };
+        ssi_candidate candidate = {
+            .token = token,
+            .probability = probability,
+            .group = (uint8_t)(2 * band + (state->edge_count == 1)),
+        };
+        count = ssi_candidates_insert(candidates, first, count, &candidate);
     }
     return count;
 }
@@ -267,8 +261,7 @@ static uint32_t expand(void *context, const ssi_tree *tree, uint32_t node,
         match.state = ngram->states[match.state].link;
         match.length = ngram->states[match.state].length;
     }
-    for (uint32_t i = 0; i < count; i++)
-        candidates[i].rank = (uint8_t)i;
+    ssi_candidates_rank(candidates, count);
     return count;
 }
 

@@ -190,7 +190,7 @@ static bool cut_layer(ssi_text *text, uint32_t layer_count, uint32_t *layer)
 /* The linear map a layer's tensor name stands for, or SSI_LINEAR_COUNT. */
 static uint32_t linear_of(const ss_model *model, ssi_text name)
 {
-    ssi_text architecture = {model->architecture, strlen(model->architecture)};
+    ssi_text architecture = ssi_text_of(model->architecture);
     const ssi_arch *arch = ssi_arch_find(architecture);
     for (uint32_t i = 0; i < arch->layer_tensor_count; i++)
         if (ssi_text_is(name, arch->layer_tensors[i].name))

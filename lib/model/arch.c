@@ -25,7 +25,7 @@ const ssi_arch *ssi_arch_find(ssi_text name)
 
 const char *ssi_arch_map_name(const ss_model *model, uint32_t map)
 {
-    const ssi_text name = {model->architecture, strlen(model->architecture)};
+    const ssi_text name = ssi_text_of(model->architecture);
     const ssi_arch *arch = ssi_arch_find(name);
     size_t slot =
         offsetof(ssi_layer, linear) + map * sizeof(ssi_linear) + offsetof(ssi_linear, weight);

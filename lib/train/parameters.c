@@ -111,7 +111,7 @@ void ssi_parameters_layout(ssi_parameters *parameters, const ss_model *model,
  * changes before the first step. */
 static void set_scale(ssi_parameter *item, const ssi_train_scale *scale)
 {
-    const ssi_text name = {item->name, strlen(item->name)};
+    const ssi_text name = ssi_text_of(item->name);
     ssi_text stem = name;
     bool is_b = ssi_text_cut_suffix(&stem, ".b") || ssi_text_cut_suffix(&stem, ".lora_b");
     item->deviation = is_b ? 0 : 1 / sqrtf((float)item->columns);

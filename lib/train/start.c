@@ -128,7 +128,7 @@ static void fit_scale(const ss_trainer *trainer, const start_file *file,
                       const ssi_parameter *item, float *values)
 {
     size_t count = (size_t)item->rows * item->columns;
-    ssi_text name = {item->name, strlen(item->name)};
+    ssi_text name = ssi_text_of(item->name);
     bool is_b = ssi_text_cut_suffix(&name, ".lora_b");
     for (size_t i = 0; is_b && file->plan.alpha == 0 && i < count; i++)
         values[i] *= (float)item->columns / trainer->alpha;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "specstream/specstream.h"
+#include "bounded_memory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -14,28 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Beside what grows with the file: the draft head and its product with the parent term, of a small
  * model. */
-enum { MOST_GROWTH = 64, FIXED_BYTES = 1 << 17, TOKENS = 12 };
-
-static size_t limit = SIZE_MAX;
-
-static void *allocate(void *context, size_t bytes, size_t alignment)
-{
-    void *memory;
-    (void)context;
-    if (bytes > limit)
-        abort();
-    return posix_memalign(&memory, alignment < sizeof memory ? sizeof memory : alignment,
-                          bytes) == 0
-               ? memory
-               : NULL;
-}
-
-static void release(void *context, void *memory, size_t bytes)
-{
-    (void)context;
-    (void)bytes;
-    free(memory);
-}
+enum { FIXED_BYTES = 1 << 17, TOKENS = 12 };
 
 static const ss_model *base_model(void)
 {
@@ -84,8 +63,8 @@ static size_t run(const ss_model *model, const ss_adapter *adapter, ss_draft_sou
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const ss_model *model = base_model();
-    ss_allocator allocator = {
-        .struct_size = sizeof allocator, .allocate = allocate, .release = release};
+    size_t limit = size * MOST_GROWTH + FIXED_BYTES;
+    ss_allocator allocator = bounded_allocator(&limit);
     int32_t plain[TOKENS], drafted[TOKENS];
     ss_adapter_params params;
     ss_adapter *adapter = NULL;
@@ -93,7 +72,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ss_error_init(&error, sizeof error);
     ss_adapter_params_init(&params, sizeof params);
     params.allocator = &allocator;
-    limit = size * MOST_GROWTH + FIXED_BYTES;
     ss_status status = ss_adapter_load_buffer(model, data, size, &params, &adapter, &error);
     if ((status == SS_OK) != (adapter != NULL) || (status != SS_OK && !error.message[0]))
         abort();

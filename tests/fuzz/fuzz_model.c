@@ -4,31 +4,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "specstream/specstream.h"
+#include "bounded_memory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Rows are padded to 16 and tables to cache lines, so small tensors grow; large ones don't. */
-enum { MOST_GROWTH = 64, FIXED_BYTES = 1 << 16 };
-
-static void *allocate(void *context, size_t bytes, size_t alignment)
-{
-    const size_t *limit = context;
-    void *memory;
-    if (bytes > *limit)
-        abort();
-    return posix_memalign(&memory, alignment < sizeof memory ? sizeof memory : alignment,
-                          bytes) == 0
-               ? memory
-               : NULL;
-}
-
-static void release(void *context, void *memory, size_t bytes)
-{
-    (void)context;
-    (void)bytes;
-    free(memory);
-}
+enum { FIXED_BYTES = 1 << 16 };
 
 static void run(const ss_model *model)
 {
@@ -63,10 +43,7 @@ static void run(const ss_model *model)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t limit = size * MOST_GROWTH + FIXED_BYTES;
-    ss_allocator allocator = {.struct_size = sizeof allocator,
-                              .context = &limit,
-                              .allocate = allocate,
-                              .release = release};
+    ss_allocator allocator = bounded_allocator(&limit);
     ss_model_info info = {.struct_size = sizeof info};
     ss_model_params params;
     ss_model *model = NULL;
