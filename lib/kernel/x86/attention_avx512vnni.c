@@ -13,6 +13,15 @@ INLINE __m512 load16(const char *at, const bool f32)
     return f32 ? _mm512_loadu_ps(at) : _mm512_cvtph_ps(_mm256_loadu_si256((const void *)at));
 }
 
+/* factor * v + sum, the factor from memory. Written as the instruction: a compiler loads a factor
+ * that is used twice into a register, and 6 queries by 2 tiles then make 0.82 products a cycle on a
+ * Zen 4, so 1.00. */
+INLINE __m512 fma_broadcast(const float *factor, __m512 v, __m512 sum)
+{
+    __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(v), "m"(*factor));
+    return sum;
+}
+
 /* first and second: one tile of 16 keys each; second may be NULL if `tiles` is 1. A step's keys and
  * values have left the caches since the layer last ran, so they are asked for ahead. */
 INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *const *states,
@@ -39,10 +48,9 @@ INLINE void score_body(const ssi_attention_args *args, ssi_attention_state *cons
             _mm_prefetch(values + block / 2 + d * 64, _MM_HINT_T0);
         SSI_UNROLL
         for (uint32_t q = 0; q < count; q++) {
-            __m512 broadcast = _mm512_set1_ps(query[q][d]);
-            sum[q][0] = _mm512_fmadd_ps(broadcast, key0, sum[q][0]);
+            sum[q][0] = fma_broadcast(&query[q][d], key0, sum[q][0]);
             if (tiles == 2)
-                sum[q][1] = _mm512_fmadd_ps(broadcast, key1, sum[q][1]);
+                sum[q][1] = fma_broadcast(&query[q][d], key1, sum[q][1]);
         }
     }
     __m512 scale = _mm512_set1_ps(args->scale);
