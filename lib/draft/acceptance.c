@@ -20,6 +20,7 @@ static const float source_prior_weight[SSI_SOURCE_COUNT] = {
     [SSI_SOURCE_STREAM] = 3,
     [SSI_SOURCE_NGRAM] = 24,
     [SSI_SOURCE_CALLER] = 1.5f,
+    [SSI_SOURCE_HISTORY] = 6,
 };
 /* Nothing is certain: a chain of certainties would be drafted to the end of the row budget. */
 #define MOST_PROBABLE 0.96f

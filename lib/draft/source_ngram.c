@@ -103,6 +103,8 @@ void ssi_ngram_layout(ssi_ngram *ngram, ssi_arena *arena, uint32_t capacity)
         buckets *= 2;
     memset(ngram, 0, sizeof *ngram);
     ngram->capacity = capacity;
+    ngram->kind = SSI_SOURCE_NGRAM;
+    ngram->trust = 1.0f;
     ngram->bucket_mask = (uint32_t)(buckets - 1);
     ngram->tokens = ssi_arena_take(arena, capacity, sizeof *ngram->tokens);
     ngram->states = ssi_arena_take(arena, states, sizeof *ngram->states);
@@ -116,16 +118,11 @@ void ssi_ngram_reset(ssi_ngram *ngram)
     memset(ngram->buckets, 0xff, ((size_t)ngram->bucket_mask + 1) * sizeof *ngram->buckets);
     ngram->count = ngram->state_count = ngram->edge_count = 0;
     ngram->last = add_state(ngram, 0, -1);
+    ssi_ngram_leave(ngram);
 }
 
-void ssi_ngram_append(ssi_ngram *ngram, int32_t token)
+static void extend(ssi_ngram *ngram, int32_t token)
 {
-    if (ngram->count >= ngram->capacity) {
-        ngram->count = ngram->capacity + 1;
-        return;
-    }
-    ngram->tokens[ngram->count++] = token;
-
     int32_t at = ngram->last, edge = -1;
     int32_t end = add_state(ngram, ngram->states[at].length + 1, 0);
     while (at >= 0 && (edge = find_edge(ngram, at, token)) < 0) {
@@ -152,12 +149,33 @@ void ssi_ngram_append(ssi_ngram *ngram, int32_t token)
     }
 }
 
+void ssi_ngram_append(ssi_ngram *ngram, int32_t token)
+{
+    if (ngram->count >= ngram->capacity) {
+        ngram->count = ngram->capacity + 1;
+        return;
+    }
+    ngram->tokens[ngram->count++] = token;
+    extend(ngram, token);
+    ngram->here.state = ngram->states[ngram->last].link;
+    ngram->here.length = ngram->states[ngram->here.state].length;
+}
+
 void ssi_ngram_truncate(ssi_ngram *ngram, uint32_t count)
 {
     if (count >= ngram->count)
         return;
     ssi_ngram_reset(ngram);
     while (ngram->count < count)
+        ssi_ngram_append(ngram, ngram->tokens[ngram->count]);
+}
+
+void ssi_ngram_drop(ssi_ngram *ngram, uint32_t count)
+{
+    uint32_t kept = ngram->count - count;
+    memmove(ngram->tokens, ngram->tokens + count, kept * sizeof *ngram->tokens);
+    ssi_ngram_reset(ngram);
+    while (ngram->count < kept)
         ssi_ngram_append(ngram, ngram->tokens[ngram->count]);
 }
 
@@ -173,6 +191,16 @@ static ssi_ngram_match follow(const ssi_ngram *ngram, ssi_ngram_match match, int
     }
     int32_t edge = find_edge(ngram, 0, token);
     return edge >= 0 ? (ssi_ngram_match){ngram->edges[edge].to, 1} : (ssi_ngram_match){0, 0};
+}
+
+void ssi_ngram_leave(ssi_ngram *ngram)
+{
+    ngram->here = (ssi_ngram_match){0, 0};
+}
+
+void ssi_ngram_follow(ssi_ngram *ngram, int32_t token)
+{
+    ngram->here = follow(ngram, ngram->here, token);
 }
 
 /* First guesses of the chance that the next token is among a match's continuations, by the
@@ -195,9 +223,9 @@ static uint32_t band_of(uint32_t length)
     return band;
 }
 
-static float confidence_of(const ssi_ngram_state *state, uint32_t band)
+static float confidence_of(const ssi_ngram *ngram, const ssi_ngram_state *state, uint32_t band)
 {
-    return bands[band].confidence[state->edge_count == 1];
+    return bands[band].confidence[state->edge_count == 1] * ngram->trust;
 }
 
 static bool holds(const ssi_candidate *candidates, uint32_t count, int32_t token)
@@ -215,13 +243,13 @@ static uint32_t add_level(const ssi_ngram *ngram, ssi_ngram_match match, float m
 {
     const ssi_ngram_state *state = &ngram->states[match.state];
     uint32_t band = band_of(match.length), first = count, seen = 0;
-    float share = mass * confidence_of(state, band) / (float)state->use_count;
+    float share = mass * confidence_of(ngram, state, band) / (float)state->use_count;
 
     for (int32_t edge = state->first_edge; edge >= 0 && seen < EDGE_LIMIT;
          edge = ngram->edges[edge].next, seen++) {
         int32_t token = ngram->edges[edge].token;
         float probability = share * (float)ngram->edges[edge].count;
-        if (holds(candidates, first, token))
+        if (token < 0 || holds(candidates, first, token))
             continue;
         ssi_candidate candidate = {
             .token = token,
@@ -243,20 +271,17 @@ static uint32_t expand(void *context, const ssi_tree *tree, uint32_t node,
 
     if (ngram->count == 0 || ngram->count > ngram->capacity)
         return 0;
-    if (node == 0) {
-        match.state = ngram->states[ngram->last].link;
-        match.length = ngram->states[match.state].length;
-    } else {
-        match = follow(ngram, ngram->match_of_node[tree->parent_of_node[node]],
-                       tree->token_of_node[node]);
-    }
+    match = node == 0 ? ngram->here
+                      : follow(ngram, ngram->match_of_node[tree->parent_of_node[node]],
+                               tree->token_of_node[node]);
     ngram->match_of_node[node] = match;
 
     for (int level = 0; level < LEVEL_LIMIT && match.length > 0 && count < SSI_CANDIDATES;
          level++) {
         if (ngram->states[match.state].edge_count > 0) {
             count = add_level(ngram, match, mass, candidates, count);
-            mass *= 1.0f - confidence_of(&ngram->states[match.state], band_of(match.length));
+            mass *= 1.0f - confidence_of(ngram, &ngram->states[match.state],
+                                         band_of(match.length));
         }
         match.state = ngram->states[match.state].link;
         match.length = ngram->states[match.state].length;
@@ -267,5 +292,5 @@ static uint32_t expand(void *context, const ssi_tree *tree, uint32_t node,
 
 ssi_draft_source ssi_ngram_interface(ssi_ngram *ngram)
 {
-    return (ssi_draft_source){.kind = SSI_SOURCE_NGRAM, .context = ngram, .expand = expand};
+    return (ssi_draft_source){.kind = ngram->kind, .context = ngram, .expand = expand};
 }

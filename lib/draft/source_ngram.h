@@ -38,8 +38,11 @@ typedef struct ssi_ngram {
     uint32_t capacity;        /* tokens */
     uint32_t count;           /* tokens observed; beyond the capacity they are ignored and
                                * nothing is proposed until a rewind */
+    ssi_source_kind kind;     /* SSI_SOURCE_NGRAM and 1 unless the owner says otherwise after */
+    float trust;              /* the layout: confidence is multiplied by this */
     uint32_t state_count, edge_count;
     int32_t last;             /* the state of the whole text */
+    ssi_ngram_match here;     /* where the tree's root stands in the text */
     uint32_t bucket_mask;
     int32_t *tokens;          /* [capacity] */
     ssi_ngram_state *states;  /* [2 * capacity + 1] */
@@ -52,13 +55,20 @@ typedef struct ssi_ngram {
 void ssi_ngram_layout(ssi_ngram *ngram, ssi_arena *arena, uint32_t capacity);
 void ssi_ngram_reset(ssi_ngram *ngram);
 
-/* Appends a token: amortised O(1). */
+/* Appends a token: amortised O(1). The root stands at the text's end. A negative one is a mark: it is
+ * never proposed. */
 void ssi_ngram_append(ssi_ngram *ngram, int32_t token);
 
-/* Forgets the tokens from `count` on, by building anew: O(count). */
+/* Forgets the tokens from `count` on, or the first `count`, by building anew: O(tokens left). */
 void ssi_ngram_truncate(ssi_ngram *ngram, uint32_t count);
+void ssi_ngram_drop(ssi_ngram *ngram, uint32_t count);
 
-/* The tree's root must hold the last token observed. */
+/* For another text than the one appended: its end stands nowhere; or a token further on. Until the
+ * next append. */
+void ssi_ngram_leave(ssi_ngram *ngram);
+void ssi_ngram_follow(ssi_ngram *ngram, int32_t token);
+
+/* The tree's root must hold the last token appended or followed. */
 ssi_draft_source ssi_ngram_interface(ssi_ngram *ngram);
 
 #endif

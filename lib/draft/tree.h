@@ -13,6 +13,7 @@ typedef enum ssi_source_kind {
     SSI_SOURCE_STREAM = 0,
     SSI_SOURCE_NGRAM,
     SSI_SOURCE_CALLER,
+    SSI_SOURCE_HISTORY,
     SSI_SOURCE_COUNT
 } ssi_source_kind;
 

@@ -28,7 +28,24 @@ static void update_ngrams(ss_session *session)
         ssi_ngram_truncate(ngram, same);
     while (ngram->count < sequence->count)
         ssi_ngram_append(ngram, sequence->tokens[ngram->count]);
+    ssi_history_follow(&session->drafting->history, sequence->tokens, same, sequence->count);
     session->unchanged = UINT32_MAX;
+}
+
+/* What was generated of them goes on being drafted from, with the few tokens that led to it. Shorter
+ * than that it tells nothing: hosts take single tokens back. */
+void ssi_drafting_let_go(ss_session *session, const int32_t *tokens, uint32_t begin, uint32_t end)
+{
+    enum { LEAD = 6 };
+    ssi_drafting *drafting = session->drafting;
+    if (!drafting || !(drafting->config.sources & SS_DRAFT_NGRAM))
+        return;
+    if (begin < session->prompt_count)
+        begin = session->prompt_count;
+    if (end < begin + LEAD)
+        return;
+    begin -= begin < LEAD ? begin : LEAD;
+    ssi_history_keep(&drafting->history, tokens + begin, end - begin);
 }
 
 static void ask_caller(ss_session *session)
@@ -80,6 +97,7 @@ static void show(ss_session *session)
         [SSI_SOURCE_STREAM] = SS_DRAFT_STREAMS,
         [SSI_SOURCE_NGRAM] = SS_DRAFT_NGRAM,
         [SSI_SOURCE_CALLER] = SS_DRAFT_CALLER,
+        [SSI_SOURCE_HISTORY] = SS_DRAFT_NGRAM,
     };
     ssi_drafting *drafting = session->drafting;
     const ssi_tree *tree = &session->tree;

@@ -6,6 +6,7 @@
 
 #include "draft/planner.h"
 #include "draft/source_caller.h"
+#include "draft/source_history.h"
 #include "draft/source_ngram.h"
 #include "draft/source_stream.h"
 #include "specstream/session.h"
@@ -24,6 +25,7 @@ typedef struct ssi_drafting {
     ssi_planner planner;
     ssi_stream_source stream_source;
     ssi_ngram ngram;
+    ssi_history history;
     ssi_caller_source caller_source;
     ssi_draft_source sources[SSI_SOURCE_COUNT];
     uint32_t source_count;
@@ -44,6 +46,9 @@ typedef struct ssi_drafting {
 void ssi_drafting_plan(ss_session *session);
 /* What came of it: `before` tokens were there when the pass began. */
 void ssi_drafting_observe(ss_session *session, uint32_t before);
+
+/* tokens[begin .. end) leave the sequence; session->prompt_count is still theirs. */
+void ssi_drafting_let_go(ss_session *session, const int32_t *tokens, uint32_t begin, uint32_t end);
 
 /* set_adapter.c */
 void ssi_drafting_free(ss_session *session);

@@ -15,7 +15,7 @@
 #include "session/session_state.h"
 
 #define SSI_BLOB_MAGIC 0x31535353u /* "SSS1" */
-#define SSI_BLOB_FORMAT 1u
+#define SSI_BLOB_FORMAT 2u
 
 typedef struct ssi_blob_head {
     uint32_t magic, format, arithmetic, number_bytes;

@@ -129,6 +129,7 @@ ss_status ssi_session_restore(ss_session *session, const void *data, size_t byte
     }
     for (uint32_t row = 0; row < head.row_count; row++, at += ssi_kv_row_bytes(cache))
         ssi_kv_load_row(cache, row, at);
+    ssi_drafting_let_go(session, sequence->tokens, 0, sequence->count);
     memcpy(sequence->tokens, session->slid, head.token_count * sizeof(int32_t));
     sequence->count = head.token_count;
     sequence->dropped = head.dropped;

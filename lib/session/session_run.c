@@ -46,6 +46,7 @@ uint32_t ssi_session_replace(ss_session *session, const int32_t *tokens, uint32_
     if (cached > most)
         cached = most;
     shared = shared_prefix(tokens, sequence->tokens, cached < count ? cached : count);
+    ssi_drafting_let_go(session, sequence->tokens, shared, sequence->count);
     memmove(sequence->tokens, tokens, count * sizeof *tokens); /* may be get_tokens' own array */
     sequence->count = count;
     sequence->dropped = 0;
@@ -136,6 +137,7 @@ static ss_status slide(ss_session *session, ss_error *error)
             session->work.cache.length = keep;
         return status;
     }
+    ssi_drafting_let_go(session, whole, keep, keep + drop);
     if (session->prompt_count > keep)
         session->prompt_count =
             session->prompt_count > keep + drop ? session->prompt_count - drop : keep;
@@ -270,6 +272,7 @@ ss_status ssi_session_rewind(ss_session *session, size_t count, ss_error *error)
         ssi_session_rebuild_text(session);
         return SS_OK;
     }
+    ssi_drafting_let_go(session, sequence->tokens, (uint32_t)count, sequence->count);
     sequence->count = (uint32_t)count;
     session->unchanged = sequence->count < session->unchanged ? sequence->count
                                                               : session->unchanged;

@@ -7,6 +7,9 @@
 #include "base/params.h"
 #include "session/session_state.h"
 
+/* Some fifty answers; half a megabyte. */
+#define HISTORY_TOKENS 4096u
+
 void ssi_stream_config_default(ss_stream_config *config)
 {
     *config = (ss_stream_config){
@@ -111,8 +114,10 @@ static ssi_drafting *layout(ss_session *session, ssi_drafting *drafting,
     drafting->shown = ssi_arena_take(arena, SSI_TREE_NODES, sizeof *drafting->shown);
     ssi_streams_layout(&session->work, &drafting->streams, adapter, arena);
     ssi_stream_source_layout(&drafting->stream_source, arena);
-    if (drafting->config.sources & SS_DRAFT_NGRAM)
+    if (drafting->config.sources & SS_DRAFT_NGRAM) {
         ssi_ngram_layout(&drafting->ngram, arena, session->context_length);
+        ssi_history_layout(&drafting->history, arena, HISTORY_TOKENS);
+    }
     if (drafting->config.sources & SS_DRAFT_CALLER)
         ssi_caller_source_layout(&drafting->caller_source, arena);
     return place;
@@ -147,7 +152,9 @@ static void settle_in(ss_session *session, ssi_drafting *drafting)
             ssi_stream_source_interface(&drafting->stream_source);
     if (sources & SS_DRAFT_NGRAM) {
         ssi_ngram_reset(&drafting->ngram);
+        ssi_history_reset(&drafting->history);
         drafting->sources[drafting->source_count++] = ssi_ngram_interface(&drafting->ngram);
+        drafting->sources[drafting->source_count++] = ssi_history_interface(&drafting->history);
     }
     if (sources & SS_DRAFT_CALLER)
         drafting->sources[drafting->source_count++] =
