@@ -65,9 +65,8 @@ ss_status ssi_session_score(ss_session *session, const int32_t *tokens, size_t c
     uint32_t first_row = (uint32_t)first - 1; /* whose logits give the first score */
     uint32_t shared = ssi_session_replace(session, tokens, (uint32_t)count, first_row);
     ss_status status =
-        ssi_prefill_score(work, session->sequence.tokens, (uint32_t)count, first_row,
-                          log_probabilities, session->kept_logits,
-                          ssi_session_progress(session), error);
+        ssi_prefill_score(work, &session->sequence, first_row, log_probabilities,
+                          session->kept_logits, ssi_session_progress(session), error);
     session->has_logits = status == SS_OK;
     session->stats.prefill_reused += shared;
     session->stats.prefill_tokens += work->cache.length - shared;

@@ -65,11 +65,8 @@ static ss_status run_rest(ss_session *session, ss_error *error)
     ssi_workspace *work = &session->work;
     uint32_t before = work->cache.length;
     uint64_t start = work->clock(work->clock_context);
-    ss_status status = ssi_prefill_run(work, session->sequence.tokens, session->sequence.count,
-                                       session->kept_logits, ssi_session_progress(session), error);
-    if (status == SS_ERROR_NUMERIC) /* positions count what a slide has dropped */
-        ssi_fail(error, status, "position %u: the logits are not all finite",
-                 session->sequence.dropped + session->sequence.count - 1);
+    ss_status status = ssi_prefill_run(work, &session->sequence, session->kept_logits,
+                                       ssi_session_progress(session), error);
     session->has_logits = status == SS_OK;
     session->stats.prefill_tokens += work->cache.length - before;
     session->stats.prefill_ns += work->clock(work->clock_context) - start;

@@ -30,28 +30,29 @@ static uint32_t chunk_rows(const ssi_workspace *work, uint32_t count)
 }
 
 /* The last row's logits, if they are wanted; then all is done. */
-static ss_status finish(ssi_workspace *work, float *last_logits, const ss_progress *progress,
-                        ss_error *error)
+static ss_status finish(ssi_workspace *work, const ssi_sequence *sequence, float *last_logits,
+                        const ss_progress *progress, ss_error *error)
 {
     if (last_logits) {
         ssi_main_head_run(work, work->batch.row_count - 1, 1, last_logits);
         if (!work->peaks[0].finite)
-            return ssi_fail(error, SS_ERROR_NUMERIC,
-                            "position %u: the logits are not all finite", work->cache.length - 1);
+            return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: the logits are not all finite",
+                            sequence->dropped + sequence->count - 1);
     }
     if (progress)
         (void)progress->report(progress->context, 1.0f);
     return SS_OK;
 }
 
-ss_status ssi_prefill_run(ssi_workspace *work, const int32_t *tokens, uint32_t count,
-                          float *last_logits, const ss_progress *progress, ss_error *error)
+ss_status ssi_prefill_run(ssi_workspace *work, const ssi_sequence *sequence, float *last_logits,
+                          const ss_progress *progress, ss_error *error)
 {
+    const uint32_t count = sequence->count;
     while (work->cache.length < count) {
         SSI_TRY(check_going(work, count, progress, error));
-        ssi_prefill_chunk(work, tokens + work->cache.length, chunk_rows(work, count));
+        ssi_prefill_chunk(work, sequence->tokens + work->cache.length, chunk_rows(work, count));
     }
-    return finish(work, last_logits, progress, error);
+    return finish(work, sequence, last_logits, progress, error);
 }
 
 typedef struct score_work {
@@ -73,10 +74,12 @@ static void score_body(void *context, uint32_t task)
         logits[scoring->targets[task]] - largest - ssi_logf(sum);
 }
 
-ss_status ssi_prefill_score(ssi_workspace *work, const int32_t *tokens, uint32_t count,
-                            uint32_t first, float *log_probabilities, float *last_logits,
+ss_status ssi_prefill_score(ssi_workspace *work, const ssi_sequence *sequence, uint32_t first,
+                            float *log_probabilities, float *last_logits,
                             const ss_progress *progress, ss_error *error)
 {
+    const int32_t *tokens = sequence->tokens;
+    const uint32_t count = sequence->count;
     while (work->cache.length < count) {
         SSI_TRY(check_going(work, count, progress, error));
         uint32_t begin = work->cache.length, rows = chunk_rows(work, count);
@@ -92,5 +95,5 @@ ss_status ssi_prefill_score(ssi_workspace *work, const int32_t *tokens, uint32_t
             row += width;
         }
     }
-    return finish(work, last_logits, progress, error);
+    return finish(work, sequence, last_logits, progress, error);
 }

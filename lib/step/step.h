@@ -115,13 +115,12 @@ ss_status ssi_step_run(ssi_workspace *work, ssi_tree *tree, const ssi_plan *plan
 /* step.c: the deferred schedule's second pass: the streams of the last committed row. */
 void ssi_step_defer(ssi_workspace *work, int32_t root_token);
 
-/* prefill.c: runs tokens[cache.length .. count - 1], at least one, in chunks and commits their rows,
- * with logits of the last into `last_logits`, SS_ERROR_NUMERIC if they are not finite (NULL: none,
- * and no such check). Honours `cancelled` and `progress` (NULL: none) between chunks:
+/* prefill.c: runs the sequence's tokens from cache.length on, at least one, in chunks and commits
+ * their rows, with logits of the last into `last_logits`, SS_ERROR_NUMERIC if they are not finite
+ * (NULL: none, and no such check). Honours `cancelled` and `progress` (NULL: none) between chunks:
  * SS_ERROR_CANCELLED, with the rows so far committed. */
-ss_status ssi_prefill_run(ssi_workspace *work, const int32_t *tokens, uint32_t count,
-                          float *last_logits, const ss_progress *progress,
-                          ss_error *error) SSI_MUST_CHECK;
+ss_status ssi_prefill_run(ssi_workspace *work, const ssi_sequence *sequence, float *last_logits,
+                          const ss_progress *progress, ss_error *error) SSI_MUST_CHECK;
 
 /* prefill.c: one chunk of it, at most chunk_rows tokens: commits their rows. Afterwards `hidden` holds
  * what the last layer gave, and streams.entries the states at the entry of the MSA layers. */
@@ -129,8 +128,8 @@ void ssi_prefill_chunk(ssi_workspace *work, const int32_t *tokens, uint32_t coun
 
 /* ssi_prefill_run from `first` on, giving the log probability of every token after it:
  * log_probabilities[i] is that of tokens[first + 1 + i]. cache.length <= first. */
-ss_status ssi_prefill_score(ssi_workspace *work, const int32_t *tokens, uint32_t count,
-                            uint32_t first, float *log_probabilities, float *last_logits,
+ss_status ssi_prefill_score(ssi_workspace *work, const ssi_sequence *sequence, uint32_t first,
+                            float *log_probabilities, float *last_logits,
                             const ss_progress *progress, ss_error *error) SSI_MUST_CHECK;
 
 /* step.c: rows above the context that nothing keeps; logits of row r in work->logits. */

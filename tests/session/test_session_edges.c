@@ -203,6 +203,33 @@ static void logits_that_are_not_finite_end_the_generation_by_name(void **state)
     free(bad);
 }
 
+static void positions_count_what_slides_have_dropped(void **state)
+{
+    (void)state;
+    ss_model *model = open_model();
+    const float *good = model->output_norm;
+    float *bad = calloc(model->hyper.embedding_length, sizeof *bad);
+    int32_t story[ROOM], made[24];
+    ss_session_params params = small_params();
+    ss_error error = {.struct_size = sizeof error};
+    ss_step step = {.struct_size = sizeof step};
+    params.context_length = 16;
+    params.on_full = SS_ON_FULL_SLIDE;
+    ss_session *session = open_session_with(model, &params);
+    for (uint32_t i = 0; i < model->hyper.embedding_length; i++)
+        bad[i] = NAN;
+    story_tokens(model, story, ROOM);
+    prefill(session, story, 16);
+    generate(session, made, 24); /* after 8, 16 and 24 the context is full */
+    model->output_norm = bad;
+    assert_int_equal(ssi_session_step(session, 0, &step, &error), SS_ERROR_NUMERIC);
+    assert_string_equal(error.message, "position 39: the logits are not all finite");
+    model->output_norm = good;
+    ssi_session_free(session);
+    ssi_model_free(model);
+    free(bad);
+}
+
 /* An allocator that counts, and refuses once it is sealed. */
 typedef struct counted_memory {
     size_t blocks, bytes;
@@ -448,6 +475,7 @@ int main(void)
         cmocka_unit_test(a_cancelled_step_leaves_the_state_before_it),
         cmocka_unit_test(a_cancelled_slide_leaves_the_state_before_it),
         cmocka_unit_test(logits_that_are_not_finite_end_the_generation_by_name),
+        cmocka_unit_test(positions_count_what_slides_have_dropped),
         cmocka_unit_test(nothing_is_allocated_after_creation),
         cmocka_unit_test(evaluating_shows_and_changes_nothing),
         cmocka_unit_test(a_score_is_the_log_softmax_of_the_logits),

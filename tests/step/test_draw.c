@@ -50,13 +50,12 @@ static void add_children(ssi_tree *tree, uint32_t parent, uint64_t seed, uint32_
 }
 
 /* The distribution after PREFIX tokens and perhaps one more. */
-static void find_target(toy_engine *engine, const int32_t *tokens, uint32_t count,
+static void find_target(toy_engine *engine, int32_t *tokens, uint32_t count,
                         float temperature, double *probability)
 {
     double sum = 0;
     engine->work.cache.length = 0;
-    assert_int_equal(
-        ssi_prefill_run(&engine->work, tokens, count, engine->last_logits, NULL, NULL), SS_OK);
+    toy_prefill(engine, tokens, count);
     for (uint32_t i = 0; i < VOCABULARY; i++)
         sum += probability[i] = exp((double)(engine->last_logits[i] / temperature));
     for (uint32_t i = 0; i < VOCABULARY; i++)

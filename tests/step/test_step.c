@@ -34,14 +34,13 @@ static void fill_tokens(const toy_model *toy, int32_t *tokens)
 }
 
 /* Logits after every prefix of the tokens, one row at a time. */
-static float *plain_logits(const toy_model *toy, const int32_t *tokens, bool kv_f32)
+static float *plain_logits(const toy_model *toy, int32_t *tokens, bool kv_f32)
 {
     size_t size = toy->shape.vocabulary;
     float *all = malloc(LENGTH * size * sizeof *all);
     toy_engine *engine = toy_engine_create(toy, 1, 1, kv_f32);
     for (uint32_t i = 0; i < LENGTH; i++) {
-        assert_int_equal(ssi_prefill_run(&engine->work, tokens, i + 1, engine->last_logits, NULL,
-                                         NULL), SS_OK);
+        toy_prefill(engine, tokens, i + 1);
         memcpy(all + i * size, engine->last_logits, size * sizeof *all);
     }
     toy_engine_free(engine);
@@ -63,10 +62,9 @@ static void a_chunked_prefill_gives_the_bits_of_single_rows(void **state)
             for (size_t i = 0; i < 4; i++) {
                 toy_engine *engine =
                     toy_engine_create(toy, threads[(i + isa) % 4], chunks[i], kv_f32);
-                assert_int_equal(ssi_prefill_run(&engine->work, tokens, LENGTH / 2, NULL, NULL,
-                                                 NULL), SS_OK); /* on the way, none are asked for */
-                assert_int_equal(ssi_prefill_run(&engine->work, tokens, LENGTH,
-                                                 engine->last_logits, NULL, NULL), SS_OK);
+                ssi_sequence half = {tokens, LENGTH / 2, 0}; /* whose logits nobody asks for */
+                assert_int_equal(ssi_prefill_run(&engine->work, &half, NULL, NULL, NULL), SS_OK);
+                toy_prefill(engine, tokens, LENGTH);
                 assert_memory_equal(engine->last_logits,
                                     plain + (LENGTH - 1) * toy->shape.vocabulary,
                                     toy->shape.vocabulary * sizeof(float));
@@ -91,8 +89,7 @@ static void check_forest(const toy_model *toy, toy_engine *engine, uint64_t seed
     }
     engine->work.cache.length = 0;
     if (prefix > 0)
-        assert_int_equal(ssi_prefill_run(&engine->work, tokens, prefix, engine->last_logits, NULL,
-                                         NULL), SS_OK);
+        toy_prefill(engine, tokens, prefix);
     ssi_step_evaluate(&engine->work, node_tokens, parents, row_count);
 
     toy_engine *plain = toy_engine_create(toy, 1, 64, engine->work.cache.number_bytes == 4);
@@ -105,8 +102,7 @@ static void check_forest(const toy_model *toy, toy_engine *engine, uint64_t seed
         for (int32_t node = (int32_t)row; node >= 0; node = parents[node])
             path[--at] = node_tokens[node];
         plain->work.cache.length = 0;
-        assert_int_equal(ssi_prefill_run(&plain->work, path, prefix + depth, plain->last_logits,
-                                         NULL, NULL), SS_OK);
+        toy_prefill(plain, path, prefix + depth);
         if (memcmp(plain->last_logits, engine->work.logits + row * engine->work.logit_stride,
                    toy->shape.vocabulary * sizeof(float)) != 0)
             fail_msg("seed %llu, row %u of %u above %u tokens", (unsigned long long)seed, row,
@@ -276,8 +272,7 @@ static void logits_are_those_of_a_naive_forward_pass(void **state)
         int32_t tokens[LENGTH];
         double want[WIDTH], error = 0, spread = 0;
         fill_tokens(toy, tokens);
-        assert_int_equal(ssi_prefill_run(&engine->work, tokens, LENGTH, engine->last_logits, NULL,
-                                         NULL), SS_OK);
+        toy_prefill(engine, tokens, LENGTH);
         naive_forward(toy, tokens, LENGTH, want);
         for (uint32_t i = 0; i < shapes[s].vocabulary; i++) {
             error += pow((double)engine->last_logits[i] - want[i], 2);
@@ -318,8 +313,7 @@ static void decode(const toy_model *toy, toy_engine *engine, const int32_t *orac
         tokens[i] = toy_token(toy, 5, i);
     *passes = 0;
     engine->work.cache.length = 0;
-    assert_int_equal(ssi_prefill_run(&engine->work, tokens, PROMPT - 1, engine->last_logits, NULL,
-                                     NULL), SS_OK);
+    toy_prefill(engine, tokens, PROMPT - 1);
     while (counter.sequence.count < TOTAL) {
         uint32_t count = counter.sequence.count;
         ssi_tree_init(&tree, tokens[count - 1]);

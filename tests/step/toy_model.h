@@ -192,6 +192,14 @@ static inline toy_engine *toy_engine_create(const toy_model *toy, uint32_t threa
     return engine;
 }
 
+/* Runs what the cache lacks of the tokens; the last one's logits are in last_logits. */
+static inline void toy_prefill(toy_engine *engine, int32_t *tokens, uint32_t count)
+{
+    ssi_sequence sequence = {tokens, count, 0};
+    if (ssi_prefill_run(&engine->work, &sequence, engine->last_logits, NULL, NULL) != SS_OK)
+        abort();
+}
+
 static inline void toy_engine_free(toy_engine *engine)
 {
     ssi_parallel_free(&engine->parallel, &engine->memory);

@@ -348,11 +348,12 @@ static void threads_tasks_and_kernels_change_no_bit(void **state)
 /* All layers of a model over a text, as one span of main rows; the largest difference of the last
  * layer's output from the engine's, relative to its usual size. */
 static double distance_from_engine(const ss_model *model, const ssi_layer *layers,
-                                   ssi_workspace *work, const int32_t *tokens, uint32_t count)
+                                   ssi_workspace *work, int32_t *tokens, uint32_t count)
 {
     const ssi_hyper *hyper = &model->hyper;
     size_t d = hyper->embedding_length, numbers = count * d;
-    assert_int_equal(ssi_prefill_run(work, tokens, count, work->logits, NULL, NULL), SS_OK);
+    ssi_sequence sequence = {tokens, count, 0};
+    assert_int_equal(ssi_prefill_run(work, &sequence, work->logits, NULL, NULL), SS_OK);
     assert_int_equal(work->batch.row_count, count);
 
     uint32_t group_begin[FIXTURE_ROWS] = {0};
