@@ -226,10 +226,10 @@ ss_status ssi_session_step(ss_session *session, uint32_t max_tokens, ss_step *st
         return ssi_fail(error, SS_ERROR_STATE, "nothing to continue: prefill first");
     if (session->stop != SS_STOP_NONE)
         return ssi_fail(error, SS_ERROR_STATE, "the generation has ended: prefill again");
-    if (ssi_workspace_cancelled(work))
-        return ssi_fail(error, SS_ERROR_CANCELLED, "cancelled");
     if (session->drafting)
         session->drafting->shown_count = 0;
+    if (ssi_workspace_cancelled(work))
+        return ssi_fail(error, SS_ERROR_CANCELLED, "cancelled");
     SSI_TRY(settle(session, error));
 
     uint64_t start_ns = work->clock(work->clock_context);
