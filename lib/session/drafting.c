@@ -74,6 +74,7 @@ static void run_streams(ss_session *session, const ssi_situation *situation)
     ssi_drafting *drafting = session->drafting;
     ssi_streams *streams = &session->work.streams;
     bool possible = streams->count > 0 && (drafting->config.sources & SS_DRAFT_STREAMS) != 0 &&
+                    streams->entry_length > 0 &&
                     streams->entry_length == session->work.cache.length;
     drafting->stream_ms = 0;
     if (possible && !streams->ready && situation->depth_limit > 0 &&

@@ -56,10 +56,34 @@ static void a_cancelled_step_shows_no_tree(void **state)
     ssi_model_free(model);
 }
 
+/* Streams begin with the state of the row before the root's. Where the root is all there is, and
+ * where what drafts was set since, there is none. */
+static void streams_of_no_row_are_not_run(void **state)
+{
+    (void)state;
+    ss_model *model = open_model();
+    ss_adapter *adapter = load_recipe(model, &streams);
+    ss_session *session = open_session(model);
+    ss_step step = {.struct_size = sizeof step};
+    int32_t story[ROOM];
+    prefill(session, story, story_tokens(model, story, ROOM));
+    assert_int_equal(ssi_session_rewind(session, 1, NULL), SS_OK);
+    assert_int_equal(ssi_session_set_adapter(session, adapter, NULL), SS_OK);
+    draft_eight(session, SS_DRAFT_STREAMS);
+    assert_int_equal(ssi_session_step(session, 0, &step, NULL), SS_OK);
+    assert_int_equal(step.drafted, 0);
+    assert_int_equal(ssi_session_step(session, 0, &step, NULL), SS_OK);
+    assert_int_equal(step.drafted, 8);
+    ssi_session_free(session);
+    ssi_adapter_free(adapter);
+    ssi_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cancelled_step_shows_no_tree),
+        cmocka_unit_test(streams_of_no_row_are_not_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
