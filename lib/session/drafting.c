@@ -76,12 +76,12 @@ static void run_streams(ss_session *session, const ssi_situation *situation)
     bool possible = streams->count > 0 && (drafting->config.sources & SS_DRAFT_STREAMS) != 0 &&
                     streams->entry_length > 0 &&
                     streams->entry_length == session->work.cache.length;
-    drafting->stream_ms = 0;
+    drafting->stream_ns = 0;
     if (possible && !streams->ready && situation->depth_limit > 0 &&
         ssi_planner_wants_streams(&drafting->planner, situation)) {
         uint64_t start = now(session);
         ssi_step_defer(&session->work, situation->root_token);
-        drafting->stream_ms = milliseconds(now(session) - start);
+        drafting->stream_ns = now(session) - start;
     }
     drafting->view = (ssi_draft_view){&session->work, &session->sampler.params,
                                       session->sequence.dropped + session->sequence.count};
@@ -118,7 +118,7 @@ void ssi_drafting_plan(ss_session *session)
 {
     ssi_drafting *drafting = session->drafting;
     const ssi_sequence *sequence = &session->sequence;
-    uint64_t start = now(session), streams_ns;
+    uint64_t start = now(session);
     ssi_situation situation = {
         .root_token = sequence->tokens[sequence->count - 1],
         .depth_limit = session->limit - sequence->count - 1,
@@ -132,9 +132,8 @@ void ssi_drafting_plan(ss_session *session)
     run_streams(session, &situation);
     ssi_planner_plan(&drafting->planner, &situation, &session->tree, &drafting->plan);
     show(session);
-    streams_ns = (uint64_t)((double)drafting->stream_ms * 1e6);
     drafting->pass_start_ns = now(session);
-    session->stats.plan_ns += drafting->pass_start_ns - start - streams_ns;
+    session->stats.plan_ns += drafting->pass_start_ns - start - drafting->stream_ns;
     drafting->prune_before_ns = session->work.stage_ns[SSI_STAGE_PRUNE];
 }
 
@@ -173,7 +172,7 @@ void ssi_drafting_observe(ss_session *session, uint32_t before)
         .row_count = drafting->shown_count,
         .row_count_kept = session->tree.node_count,
         .pass_ms = milliseconds(start - drafting->pass_start_ns),
-        .stream_ms = drafting->stream_ms,
+        .stream_ms = milliseconds(drafting->stream_ns),
         .prune_ms =
             milliseconds(session->work.stage_ns[SSI_STAGE_PRUNE] - drafting->prune_before_ns),
         .cut_wrongly = was_cut(drafting, path[visited - 1], tokens[visited - 1]),

@@ -33,7 +33,7 @@ typedef struct ssi_drafting {
     uint32_t end_count;
     ssi_draft_view view;     /* what streams are asked through */
     ssi_plan plan;
-    float stream_ms;         /* the deferred pass before the plan under way */
+    uint64_t stream_ns;      /* the deferred pass before the plan under way; 0: there was none */
     uint64_t pass_start_ns;
     uint64_t prune_before_ns;
     ssi_walk walk;           /* of the last pass */

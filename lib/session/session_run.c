@@ -243,6 +243,7 @@ ss_status ssi_session_step(ss_session *session, uint32_t max_tokens, ss_step *st
     }
     if (more)
         status = run_pass(session, step, error);
+    session->stats.step_ns += work->clock(work->clock_context) - start_ns;
     if (status == SS_ERROR_CANCELLED)
         undo(session, first);
     if (sequence->count == first) /* nothing emitted */
@@ -250,7 +251,6 @@ ss_status ssi_session_step(ss_session *session, uint32_t max_tokens, ss_step *st
 
     session->stats.first_tokens += session->has_logits;
     session->stats.tokens += sequence->count - first;
-    session->stats.step_ns += work->clock(work->clock_context) - start_ns;
     session->has_logits = false;
     step->tokens = sequence->tokens + first;
     step->count = sequence->count - first;
