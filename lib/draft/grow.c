@@ -19,7 +19,7 @@ static bool is_end(const ssi_growth_limits *limits, int32_t token)
 
 /* What several sources make of one node's children. */
 typedef struct pool_of_opinions {
-    ssi_growth_child children[OPINIONS];
+    ssi_candidate children[OPINIONS];
     float heard[OPINIONS]; /* what the present source gives each */
     uint32_t count;
     float unknown; /* chance of a token that none has named */
@@ -34,7 +34,7 @@ static float at_least(float a, float b)
  * what one alone names is worth what the other leaves open. Two sources that agree are right far
  * oftener than either thinks, and one that is contradicted by a sure one is wrong (on the reference
  * adapter's SQL, streams and n-grams: the nodes' loss falls from 0.87 to 0.73 nats). */
-static void hear(pool_of_opinions *pool, const ssi_growth_child *opinions, uint32_t count)
+static void hear(pool_of_opinions *pool, const ssi_candidate *opinions, uint32_t count)
 {
     uint32_t before = pool->count;
     float named = 0;
@@ -82,18 +82,9 @@ static void hear(pool_of_opinions *pool, const ssi_growth_child *opinions, uint3
 /* The likeliest children, sorted; the earlier one first among equals. */
 static void choose(ssi_growth *growth, uint32_t node, const pool_of_opinions *pool)
 {
-    ssi_growth_child *children = growth->children[node];
     uint32_t count = 0;
-
-    for (uint32_t i = 0; i < pool->count; i++) {
-        const ssi_growth_child *child = &pool->children[i];
-        uint32_t at = count < SSI_CANDIDATES ? count++ : SSI_CANDIDATES;
-        for (; at > 0 && child->probability > children[at - 1].probability; at--)
-            if (at < SSI_CANDIDATES)
-                children[at] = children[at - 1];
-        if (at < SSI_CANDIDATES)
-            children[at] = *child;
-    }
+    for (uint32_t i = 0; i < pool->count; i++)
+        count = ssi_candidates_insert(growth->children[node], 0, count, &pool->children[i]);
     growth->child_count[node] = (uint8_t)count;
 }
 
@@ -102,7 +93,7 @@ static void expand(ssi_growth *growth, const ssi_tree *tree, uint32_t node,
                    const ssi_growth_limits *limits)
 {
     pool_of_opinions pool;
-    ssi_growth_child opinions[SSI_CANDIDATES];
+    ssi_candidate opinions[SSI_CANDIDATES];
 
     pool.count = 0;
     growth->expanded |= (uint64_t)1 << node;
@@ -114,12 +105,11 @@ static void expand(ssi_growth *growth, const ssi_tree *tree, uint32_t node,
         uint32_t count = sources[i].expand(sources[i].context, tree, node, candidates);
         growth->candidate_count[node][kind] = (uint8_t)count;
         for (uint32_t c = 0; c < count; c++) {
-            float probability = limits->acceptance
-                                    ? ssi_acceptance_correct(limits->acceptance, kind,
-                                                             &candidates[c])
-                                    : candidates[c].probability;
-            opinions[c] = (ssi_growth_child){candidates[c].token, probability, (uint8_t)kind,
-                                             candidates[c].rank};
+            opinions[c] = candidates[c];
+            opinions[c].source = (uint8_t)kind;
+            if (limits->acceptance)
+                opinions[c].probability =
+                    ssi_acceptance_correct(limits->acceptance, kind, &candidates[c]);
         }
         hear(&pool, opinions, count);
     }
@@ -194,7 +184,7 @@ float ssi_grow(ssi_growth *growth, ssi_tree *tree, int32_t root_token,
             || (limits->price
                 && !can_pay(limits->price, count, node_limit, expected, value, worth)))
             break;
-        const ssi_growth_child *child =
+        const ssi_candidate *child =
             &growth->children[parent][growth->child_next[parent]++];
         uint32_t node = ssi_tree_add(tree, (uint32_t)parent, child->token, value,
                                      (ssi_source_kind)child->source, child->rank);

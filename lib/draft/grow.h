@@ -24,18 +24,12 @@ typedef struct ssi_growth_limits {
                                * node_limit + 1 rows, never falling; NULL: rows are free */
 } ssi_growth_limits;
 
-typedef struct ssi_growth_child {
-    int32_t token;
-    float probability; /* given the parent; corrected if asked for */
-    uint8_t source, rank;
-} ssi_growth_child;
-
 /* Workspace; after a growth it tells what every source said about the nodes that were expanded. */
 typedef struct ssi_growth {
     uint64_t expanded; /* bit per node */
     uint8_t candidate_count[SSI_TREE_NODES][SSI_SOURCE_COUNT];
     ssi_candidate candidates[SSI_TREE_NODES][SSI_SOURCE_COUNT][SSI_CANDIDATES];
-    ssi_growth_child children[SSI_TREE_NODES][SSI_CANDIDATES];
+    ssi_candidate children[SSI_TREE_NODES][SSI_CANDIDATES]; /* merged; corrected if asked for */
     uint8_t child_count[SSI_TREE_NODES];
     uint8_t child_next[SSI_TREE_NODES]; /* the best one not yet in the tree */
 } ssi_growth;

@@ -21,6 +21,7 @@ typedef struct ssi_candidate {
     uint8_t rank;      /* from 0 */
     uint8_t group;     /* what acceptance is tracked by, beside the rank: the stream, the band
                         * of match lengths, the depth; below SSI_ACCEPTANCE_GROUPS */
+    uint8_t source;    /* ssi_source_kind; said by who asks, not by the source */
 } ssi_candidate;
 
 /* Puts one among candidates[first .. count), the likeliest first, behind those as likely; the last of

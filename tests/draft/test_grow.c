@@ -280,7 +280,8 @@ static uint32_t opine(void *context, const ssi_tree *tree, uint32_t node,
     const opinion *it = context;
     (void)tree;
     for (uint8_t i = 0; i < 2 && node == 0; i++)
-        candidates[i] = (ssi_candidate){it->token[i], it->probability[i], i, 0};
+        candidates[i] = (ssi_candidate){
+            .token = it->token[i], .probability = it->probability[i], .rank = i};
     return node == 0 ? 2 : 0;
 }
 
