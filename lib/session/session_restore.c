@@ -103,17 +103,19 @@ ss_status ssi_session_restore(ss_session *session, const void *data, size_t byte
     ssi_sequence *sequence = &session->sequence;
     ss_sampler_params sampler;
     ssi_blob_head head;
+    ss_error inside = {.struct_size = sizeof inside};
     SSI_TRY(check_whole(session, data, bytes, &head, error));
     SSI_TRY(check_head(session, &head, error));
     tokens = at += sizeof head;
     /* Scratch lends alignment: the slide's to the tokens, a draw's to the bias. */
     memcpy(session->slid, tokens, head.token_count * sizeof(int32_t));
-    SSI_TRY(ssi_session_check_tokens(session, session->slid, head.token_count, error));
     at += head.token_count * sizeof(int32_t);
     void *bias = session->sampler.candidates;
     memcpy(bias, at, head.bias_count * (sizeof(int32_t) + sizeof(float)));
     set_sampler_params(&head, bias, (const float *)bias + head.bias_count, &sampler);
-    SSI_TRY(ssi_session_set_sampler(session, &sampler, error)); /* the last that can fail */
+    if (ssi_session_check_tokens(session, session->slid, head.token_count, &inside) != SS_OK ||
+        ssi_session_set_sampler(session, &sampler, &inside) != SS_OK) /* the last that can fail */
+        return ssi_fail(error, SS_ERROR_FORMAT, "in the saved session: %s", inside.message);
     at += head.bias_count * (sizeof(int32_t) + sizeof(float));
     if (head.has_acceptance) {
         acceptance = at;
