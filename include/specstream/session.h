@@ -241,7 +241,8 @@ typedef struct ss_step {
  *             no pass.
  * Returns SS_OK; SS_ERROR_STATE (no prefill yet, or the generation has ended: prefill again);
  * SS_ERROR_CONTEXT_FULL (nothing emitted, unless on_full slides); SS_ERROR_NUMERIC (the message
- * names the position; tokens before it have been emitted. Also: every token is banned);
+ * names the position; tokens before it have been emitted. Also: every token is banned, or bias and
+ * penalties leave an infinite logit);
  * SS_ERROR_CANCELLED (nothing emitted, the state is that before the call, but for tokens that a slide
  * has dropped already). A step takes no memory and can't fail for lack of it.
  * Since 0.1. */

@@ -319,8 +319,10 @@ ss_status ssi_sample(const ssi_sampler *sampler, const float *logits, const ssi_
         logits = sampler->adjusted;
         likeliest = sampler->kernels->argmax(logits, count, &all); /* bans are not finite */
         if (!(fabsf(logits[likeliest]) < INFINITY))
-            return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: every token is banned",
-                            position - 1);
+            return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: %s", position - 1,
+                            logits[likeliest] > 0
+                                ? "bias and penalties leave a logit that is not finite"
+                                : "every token is banned");
     }
     if (params->temperature == 0.0f) {
         *token = (int32_t)likeliest;

@@ -238,6 +238,29 @@ static void where_all_is_banned_nothing_is_drawn(void **state)
     ssi_model_free(model);
 }
 
+/* A bias near the largest number, of which a penalty makes more than there is. */
+static void a_logit_beyond_all_numbers_is_not_called_banned(void **state)
+{
+    (void)state;
+    ss_model *model = open_model();
+    ss_session *session = open_session(model);
+    ss_step step = {.struct_size = sizeof step};
+    int32_t story[ROOM];
+    size_t count = story_tokens(model, story, ROOM);
+    ss_sampler_params params;
+    ssi_sampler_params_default(&params);
+    params.bias_tokens = &story[count - 1];
+    params.bias_values = &(float){3e38f};
+    params.bias_count = 1;
+    params.repetition_penalty = 0.5f;
+    assert_int_equal(ssi_session_set_sampler(session, &params, NULL), SS_OK);
+    prefill(session, story, count);
+    assert_int_equal(ssi_session_step(session, 1, &step, &error), SS_ERROR_NUMERIC);
+    assert_non_null(strstr(error.message, "bias and penalties"));
+    ssi_session_free(session);
+    ssi_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +271,7 @@ int main(void)
         cmocka_unit_test(a_prefill_cancelled_before_it_began_holds_nothing_else),
         cmocka_unit_test(progress_ends_at_one),
         cmocka_unit_test(where_all_is_banned_nothing_is_drawn),
+        cmocka_unit_test(a_logit_beyond_all_numbers_is_not_called_banned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
