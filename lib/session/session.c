@@ -48,8 +48,8 @@ static ss_status resolve_params(const ss_model *model, const ss_session_params *
     SSI_TRY(
         ssi_params_check("prefill_chunk", ours->prefill_chunk, 0, PREFILL_CHUNK_MAX, error));
     SSI_TRY(ssi_params_check("thread_count", ours->thread_count, 0, THREADS_MAX, error));
-    SSI_TRY(ssi_params_check("kv_type", (uint32_t)ours->kv_type, 0, SS_KV_F32, error));
-    SSI_TRY(ssi_params_check("on_full", (uint32_t)ours->on_full, 0, SS_ON_FULL_SLIDE, error));
+    SSI_TRY(ssi_params_check("kv_type", ours->kv_type, 0, SS_KV_F32, error));
+    SSI_TRY(ssi_params_check("on_full", ours->on_full, 0, SS_ON_FULL_SLIDE, error));
     SSI_TRY(ssi_params_check("reserved0", ours->reserved0, 0, 0, error));
     if (ours->on_full == SS_ON_FULL_SLIDE) { /* a slide must free at least one place */
         SSI_TRY(ssi_params_check("context_length (with SS_ON_FULL_SLIDE)", ours->context_length,

@@ -105,10 +105,10 @@ static void session_fields_have_ranges(void **state)
     refuse_field(max_step_rows, 0, "max_step_rows");
     refuse_field(max_step_rows, 65, "max_step_rows");
     refuse_field(prefill_chunk, 1025, "prefill_chunk");
-    refuse_field(kv_type, -1, "kv_type");
+    refuse_field(kv_type, -1, "kv_type -1");
     refuse_field(kv_type, 2, "kv_type");
     refuse_field(on_full, 2, "on_full");
-    refuse_field(on_full, INT32_MIN, "on_full");
+    refuse_field(on_full, INT32_MIN, "on_full -2147483648");
     refuse_field(reserved0, 1, "reserved0");
     ss_session_params_init(&params, sizeof params);
     params.on_full = SS_ON_FULL_SLIDE;
