@@ -84,7 +84,7 @@ void ssi_acceptance_observe(ssi_acceptance *acceptance, ssi_source_kind kind,
 }
 
 /* Every rate in a fixed order, by address: save and load can't disagree. */
-static ssi_rate *rate_at(ssi_acceptance *acceptance, uint32_t index)
+static const ssi_rate *rate_at(const ssi_acceptance *acceptance, uint32_t index)
 {
     if (index < SSI_SOURCE_COUNT)
         return &acceptance->source[index];
@@ -100,24 +100,28 @@ static ssi_rate *rate_at(ssi_acceptance *acceptance, uint32_t index)
 void ssi_acceptance_save(const ssi_acceptance *acceptance,
                          unsigned char bytes[SSI_ACCEPTANCE_BYTES])
 {
-    ssi_acceptance copy = *acceptance;
     for (uint32_t i = 0; i < SSI_ACCEPTANCE_BYTES / 8; i++) {
-        ssi_store_u32le(bytes + 8 * i, ssi_bits_from_float(rate_at(&copy, i)->accepted));
-        ssi_store_u32le(bytes + 8 * i + 4, ssi_bits_from_float(rate_at(&copy, i)->predicted));
+        const ssi_rate *rate = rate_at(acceptance, i);
+        ssi_store_u32le(bytes + 8 * i, ssi_bits_from_float(rate->accepted));
+        ssi_store_u32le(bytes + 8 * i + 4, ssi_bits_from_float(rate->predicted));
     }
+}
+
+static float number_at(const unsigned char *bytes, uint32_t index)
+{
+    return ssi_float_from_bits(ssi_load_u32le(bytes + 4 * (size_t)index));
 }
 
 bool ssi_acceptance_load(ssi_acceptance *acceptance,
                          const unsigned char bytes[SSI_ACCEPTANCE_BYTES])
 {
-    ssi_acceptance loaded;
-    for (uint32_t i = 0; i < SSI_ACCEPTANCE_BYTES / 8; i++) {
-        float accepted = ssi_float_from_bits(ssi_load_u32le(bytes + 8 * i));
-        float predicted = ssi_float_from_bits(ssi_load_u32le(bytes + 8 * i + 4));
-        if (!(accepted >= 0 && accepted < 1e6f && predicted >= 0 && predicted < 1e6f))
+    for (uint32_t i = 0; i < SSI_ACCEPTANCE_BYTES / 4; i++) {
+        float number = number_at(bytes, i);
+        if (!(number >= 0 && number < 1e6f))
             return false;
-        *rate_at(&loaded, i) = (ssi_rate){accepted, predicted};
     }
-    *acceptance = loaded;
+    for (uint32_t i = 0; i < SSI_ACCEPTANCE_BYTES / 8; i++)
+        *(ssi_rate *)rate_at(acceptance, i) =
+            (ssi_rate){number_at(bytes, 2 * i), number_at(bytes, 2 * i + 1)};
     return true;
 }

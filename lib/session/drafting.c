@@ -78,7 +78,7 @@ static void run_streams(ss_session *session, const ssi_situation *situation)
                     streams->entry_length == session->work.cache.length;
     drafting->stream_ns = 0;
     if (possible && !streams->ready && situation->depth_limit > 0 &&
-        ssi_planner_wants_streams(&drafting->planner, situation)) {
+        ssi_planner_wants_streams(drafting->planner, situation)) {
         uint64_t start = now(session);
         ssi_step_defer(&session->work, situation->root_token);
         drafting->stream_ns = now(session) - start;
@@ -130,7 +130,7 @@ void ssi_drafting_plan(ss_session *session)
     update_ngrams(session);
     ask_caller(session);
     run_streams(session, &situation);
-    ssi_planner_plan(&drafting->planner, &situation, &session->tree, &drafting->plan);
+    ssi_planner_plan(drafting->planner, &situation, &session->tree, &drafting->plan);
     show(session);
     drafting->pass_start_ns = now(session);
     session->stats.plan_ns += drafting->pass_start_ns - start - drafting->stream_ns;
@@ -177,6 +177,6 @@ void ssi_drafting_observe(ss_session *session, uint32_t before)
             milliseconds(session->work.stage_ns[SSI_STAGE_PRUNE] - drafting->prune_before_ns),
         .cut_wrongly = was_cut(drafting, path[visited - 1], tokens[visited - 1]),
     };
-    ssi_planner_observe(&drafting->planner, &outcome);
+    ssi_planner_observe(drafting->planner, &outcome);
     session->stats.plan_ns += now(session) - start;
 }

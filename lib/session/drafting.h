@@ -22,7 +22,7 @@ typedef struct ssi_drafting {
     float row_cost[SSI_ROW_COUNTS];
     ssi_planner_config plan_config;
     ssi_streams streams;     /* as laid out here; the workspace holds a copy */
-    ssi_planner planner;
+    ssi_planner *planner;
     ssi_stream_source stream_source;
     ssi_ngram ngram;
     ssi_history history;

@@ -123,7 +123,7 @@ ss_status ssi_session_restore(ss_session *session, const void *data, size_t byte
     }
     if (session->drafting && acceptance && session->work.streams.adapter &&
         same(head.adapter, session->work.streams.adapter->file_hash))
-        (void)ssi_acceptance_load(&session->drafting->planner.acceptance, acceptance);
+        (void)ssi_acceptance_load(&session->drafting->planner->acceptance, acceptance);
     if (head.has_logits) {
         size_t logit_bytes = session->work.model->hyper.vocabulary_size * sizeof(float);
         memcpy(session->kept_logits, at, logit_bytes);

@@ -85,7 +85,7 @@ ss_status ssi_session_save(const ss_session *session, void *buffer, size_t capac
     at = put(at, sampler->bias_tokens, head.bias_count * sizeof(int32_t));
     at = put(at, sampler->bias_values, head.bias_count * sizeof(float));
     if (head.has_acceptance) {
-        ssi_acceptance_save(&session->drafting->planner.acceptance, at);
+        ssi_acceptance_save(&session->drafting->planner->acceptance, at);
         at += SSI_ACCEPTANCE_BYTES;
     }
     if (head.has_logits)

@@ -111,6 +111,7 @@ static ssi_drafting *layout(ss_session *session, ssi_drafting *drafting,
                             const ss_adapter *adapter, ssi_arena *arena)
 {
     ssi_drafting *place = ssi_arena_take(arena, 1, sizeof *place);
+    drafting->planner = ssi_arena_take(arena, 1, sizeof *drafting->planner);
     drafting->shown = ssi_arena_take(arena, SSI_TREE_NODES, sizeof *drafting->shown);
     ssi_streams_layout(&session->work, &drafting->streams, adapter, arena);
     ssi_stream_source_layout(&drafting->stream_source, arena);
@@ -144,7 +145,7 @@ static void settle_in(ss_session *session, ssi_drafting *drafting)
     const ssi_tokenizer *tokenizer = session->work.model->tokenizer;
     uint32_t sources = drafting->config.sources;
     ssi_streams_clear(&drafting->streams, session->work.model);
-    ssi_planner_init(&drafting->planner, &drafting->plan_config);
+    ssi_planner_init(drafting->planner, &drafting->plan_config);
     drafting->plan_config.row_cost_shape = NULL;
     keep_numbers(drafting);
     if ((sources & SS_DRAFT_STREAMS) && drafting->streams.count > 0)
@@ -189,9 +190,7 @@ static ss_status install(ss_session *session, const ss_adapter *adapter,
     ssi_planner_config planner;
     SSI_TRY(check_match(session, adapter, config, error));
     plan_config(session, adapter, config, &planner);
-    ssi_drafting plan_only;
-    memset(&plan_only, 0, offsetof(ssi_drafting, planner));
-    plan_only.config = *config;
+    ssi_drafting plan_only = {.config = *config};
     layout(session, &plan_only, adapter, &arena);
     size_t bytes = arena.used;
     void *block = arena.overflow ? NULL : ssi_allocate(&session->memory, bytes, SSI_ALIGN);

@@ -18,7 +18,7 @@ void ssi_session_get_stats(const ss_session *session, ss_stats *stats)
     stats->memory_bytes = session->block_bytes;
     if (session->drafting) {
         stats->memory_bytes += session->drafting->block_bytes;
-        memcpy(stats->row_cost_ms, session->drafting->planner.row_cost.cost,
+        memcpy(stats->row_cost_ms, session->drafting->planner->row_cost.cost,
                sizeof stats->row_cost_ms);
     }
     if (parallel->pool)
