@@ -109,10 +109,10 @@ static void sealed_nonsense_is_refused(void **state)
     before = save(session);
     for (size_t bit = 0; bit < 8 * count; bit++) {
         ss_error error = {.struct_size = sizeof error};
-        saved.bytes[bit / 8] ^= 1u << bit % 8;
+        saved.bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
         seal(&saved);
         ss_status status = ssi_session_restore(session, saved.bytes, saved.count, &error);
-        saved.bytes[bit / 8] ^= 1u << bit % 8;
+        saved.bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
         if (status == SS_OK) { /* another seed, token, number: as good as any */
             assert_int_equal(ssi_session_restore(session, before.bytes, before.count, NULL),
                              SS_OK);
