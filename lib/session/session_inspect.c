@@ -56,10 +56,7 @@ ss_status ssi_session_score(ss_session *session, const int32_t *tokens, size_t c
     if (first == 0 || first >= count)
         return ssi_fail(error, SS_ERROR_ARGUMENT, "first %zu of %zu tokens: expected 1 to %zu",
                         first, count, count > 0 ? count - 1 : 0);
-    SSI_TRY(ssi_session_check_tokens(session, tokens, count, error));
-    if (count > session->context_length)
-        return ssi_fail(error, SS_ERROR_CONTEXT_FULL, "%zu tokens: the context holds %u", count,
-                        session->context_length);
+    SSI_TRY(ssi_session_check_text(session, tokens, count, error));
 
     uint64_t start = work->clock(work->clock_context);
     uint32_t first_row = (uint32_t)first - 1; /* whose logits give the first score */

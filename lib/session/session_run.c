@@ -30,6 +30,15 @@ ss_status ssi_session_check_tokens(const ss_session *session, const int32_t *tok
     return SS_OK;
 }
 
+ss_status ssi_session_check_text(const ss_session *session, const int32_t *tokens, size_t count,
+                                 ss_error *error)
+{
+    if (count > session->context_length) /* before a token is read: it may be a count gone wrong */
+        return ssi_fail(error, SS_ERROR_CONTEXT_FULL, "%zu tokens: the context holds %u", count,
+                        session->context_length);
+    return ssi_session_check_tokens(session, tokens, count, error);
+}
+
 static uint32_t shared_prefix(const int32_t *a, const int32_t *b, uint32_t most)
 {
     uint32_t shared = 0;
@@ -89,10 +98,7 @@ ss_status ssi_session_prefill(ss_session *session, const int32_t *tokens, size_t
     ssi_sequence *sequence = &session->sequence;
     if (count == 0)
         return ssi_fail(error, SS_ERROR_ARGUMENT, "no tokens: a sequence begins with one");
-    SSI_TRY(ssi_session_check_tokens(session, tokens, count, error));
-    if (count > session->context_length)
-        return ssi_fail(error, SS_ERROR_CONTEXT_FULL, "%zu tokens: the context holds %u", count,
-                        session->context_length);
+    SSI_TRY(ssi_session_check_text(session, tokens, count, error));
 
     bool had_logits = session->has_logits && sequence->count == count;
     uint32_t shared = ssi_session_replace(session, tokens, (uint32_t)count, (uint32_t)count);

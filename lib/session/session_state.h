@@ -55,6 +55,10 @@ uint32_t ssi_session_replace(ss_session *session, const int32_t *tokens, uint32_
 /* session_run.c: brings the cache to the whole sequence, with the last row's logits kept. */
 ss_status ssi_session_complete(ss_session *session, ss_error *error) SSI_MUST_CHECK;
 
+/* session_run.c: whether the context holds so many tokens; whether the vocabulary has them. */
+ss_status ssi_session_check_text(const ss_session *session, const int32_t *tokens, size_t count,
+                                 ss_error *error) SSI_MUST_CHECK;
+/* The latter alone. */
 ss_status ssi_session_check_tokens(const ss_session *session, const int32_t *tokens, size_t count,
                                    ss_error *error) SSI_MUST_CHECK;
 

@@ -206,6 +206,10 @@ static void tokens_and_counts_are_checked(void **state)
            ss_session_prefill(in->session, negative, 4, &error));
     refuse(SS_ERROR_CONTEXT_FULL, "128", &error,
            ss_session_prefill(in->session, many, 129, &error));
+    refuse(SS_ERROR_CONTEXT_FULL, "128", &error, /* of which no token is read */
+           ss_session_prefill(in->session, bad, SIZE_MAX, &error));
+    refuse(SS_ERROR_CONTEXT_FULL, "128", &error,
+           ss_session_score(in->session, bad, SIZE_MAX, 1, scores, &error));
     refuse(SS_ERROR_ARGUMENT, "512", &error,
            ss_session_evaluate(in->session, bad, chain, 4, &logits, &error));
     refuse(SS_ERROR_ARGUMENT, "parents[1]", &error,
