@@ -249,8 +249,9 @@ typedef struct ss_step {
 SS_API ss_status ss_session_step(ss_session *session, uint32_t max_tokens, ss_step *step,
                                  ss_error *error);
 
-/* Makes a running or the next prefill or step return SS_ERROR_CANCELLED, once. The one function
- * that any thread, or a signal handler, may call at any time. Since 0.1. */
+/* Makes a running or the next prefill, score or step return SS_ERROR_CANCELLED, once; an evaluation,
+ * too, that runs rows of the sequence first. The one function that any thread, or a signal handler,
+ * may call at any time. Since 0.1. */
 SS_API void ss_session_cancel(ss_session *session);
 
 /* Forgets all tokens from position `count` on, so that `count` remain (1 to the present number).
@@ -268,7 +269,10 @@ SS_API ss_status ss_session_get_tokens(const ss_session *session, const int32_t 
  * row_count  1 to max_step_rows.
  * logits     receives [row_count][vocabulary_size], valid until the next call on the session.
  *            Each row's bits are those that plain decoding of its path would see.
- * The session keeps its sequence; the next step is unaffected. Since 0.1. */
+ * The session keeps its sequence; the next step is unaffected.
+ * Returns SS_OK; SS_ERROR_ARGUMENT; SS_ERROR_CONTEXT_FULL (a row would stand beyond the context);
+ * SS_ERROR_CANCELLED or SS_ERROR_NUMERIC where rows of the sequence itself had to be run first.
+ * Since 0.1. */
 SS_API ss_status ss_session_evaluate(ss_session *session, const int32_t *tokens,
                                      const int32_t *parents, uint32_t row_count,
                                      const float **logits, ss_error *error);
@@ -278,7 +282,7 @@ SS_API ss_status ss_session_evaluate(ss_session *session, const int32_t *tokens,
  *
  * first             1 to count - 1.
  * log_probabilities receives count - first numbers.
- * Since 0.1. */
+ * Returns what ss_session_prefill does, and leaves what that does. Since 0.1. */
 SS_API ss_status ss_session_score(ss_session *session, const int32_t *tokens, size_t count,
                                   size_t first, float *log_probabilities, ss_error *error);
 
