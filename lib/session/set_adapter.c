@@ -239,6 +239,8 @@ ss_status ssi_session_set_streams(ss_session *session, const ss_stream_config *c
 
 void ssi_session_get_tree(const ss_session *session, const ss_tree_node **nodes, size_t *count)
 {
-    *nodes = session->drafting ? session->drafting->shown : NULL;
-    *count = session->drafting ? session->drafting->shown_count : 0;
+    const ssi_drafting *drafting = session->drafting;
+    bool drafts = drafting && drafting->config.sources != SS_DRAFT_NONE;
+    *nodes = drafts ? drafting->shown : NULL;
+    *count = drafts ? drafting->shown_count : 0;
 }

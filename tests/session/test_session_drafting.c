@@ -56,6 +56,21 @@ static void a_cancelled_step_shows_no_tree(void **state)
     ssi_model_free(model);
 }
 
+static void plain_decoding_shows_no_tree(void **state)
+{
+    (void)state;
+    ss_model *model = open_model();
+    ss_session *session = open_session(model);
+    ss_step step = {.struct_size = sizeof step};
+    int32_t story[ROOM];
+    draft_eight(session, SS_DRAFT_NONE);
+    prefill(session, story, story_tokens(model, story, ROOM));
+    assert_int_equal(ssi_session_step(session, 0, &step, NULL), SS_OK);
+    assert_int_equal(tree_size(session), 0);
+    ssi_session_free(session);
+    ssi_model_free(model);
+}
+
 /* Streams begin with the state of the row before the root's. Where the root is all there is, and
  * where what drafts was set since, there is none. */
 static void streams_of_no_row_are_not_run(void **state)
@@ -150,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cancelled_step_shows_no_tree),
+        cmocka_unit_test(plain_decoding_shows_no_tree),
         cmocka_unit_test(streams_of_no_row_are_not_run),
         cmocka_unit_test(the_times_of_the_stages_are_part_of_the_steps_time),
     };
