@@ -210,7 +210,7 @@ SS_API ss_status ss_session_get_tree(const ss_session *session, const ss_tree_no
  * Returns SS_OK; SS_ERROR_ARGUMENT (no tokens, or an id outside the vocabulary: named);
  * SS_ERROR_CONTEXT_FULL (more tokens than the context holds: nothing changed);
  * SS_ERROR_CANCELLED (the session holds the tokens prefilled so far; call again to go on);
- * SS_ERROR_NUMERIC. Since 0.1. */
+ * SS_ERROR_NUMERIC (the session holds the tokens; a step would say the same). Since 0.1. */
 SS_API ss_status ss_session_prefill(ss_session *session, const int32_t *tokens, size_t count,
                                     ss_error *error);
 

@@ -194,6 +194,9 @@ static void logits_that_are_not_finite_end_the_generation_by_name(void **state)
         assert_int_equal(now, count + 1);
     }
     assert_int_equal(ssi_session_prefill(session, story, count / 2, &error), SS_ERROR_NUMERIC);
+    ssi_session_get_tokens(session, &tokens, &now);
+    assert_int_equal(now, count / 2);
+    assert_int_equal(ssi_session_step(session, 0, &step, &error), SS_ERROR_NUMERIC);
     model->output_norm = good;
     assert_int_equal(ssi_session_prefill(session, story, count, &error), SS_OK);
     expect_same(session, fresh, 30);
