@@ -282,7 +282,8 @@ SS_API ss_status ss_session_evaluate(ss_session *session, const int32_t *tokens,
  *
  * first             1 to count - 1.
  * log_probabilities receives count - first numbers.
- * Returns what ss_session_prefill does, and leaves what that does. Since 0.1. */
+ * Returns what ss_session_prefill does, and leaves what that does; SS_ERROR_NUMERIC (the message
+ * names the position) where any of the scores would be no number. Since 0.1. */
 SS_API ss_status ss_session_score(ss_session *session, const int32_t *tokens, size_t count,
                                   size_t first, float *log_probabilities, ss_error *error);
 

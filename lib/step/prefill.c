@@ -29,15 +29,24 @@ static uint32_t chunk_rows(const ssi_workspace *work, uint32_t count)
     return rest < work->chunk_rows ? rest : work->chunk_rows;
 }
 
+/* Of the head's last run, whose first row stands at `index` of the sequence. */
+static ss_status check_finite(const ssi_workspace *work, const ssi_sequence *sequence,
+                              uint32_t index, uint32_t row_count, ss_error *error)
+{
+    for (uint32_t row = 0; row < row_count; row++)
+        if (!work->peaks[row].finite)
+            return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: the logits are not all finite",
+                            sequence->dropped + index + row);
+    return SS_OK;
+}
+
 /* The last row's logits, if they are wanted; then all is done. */
 static ss_status finish(ssi_workspace *work, const ssi_sequence *sequence, float *last_logits,
                         const ss_progress *progress, ss_error *error)
 {
     if (last_logits) {
         ssi_main_head_run(work, work->batch.row_count - 1, 1, last_logits);
-        if (!work->peaks[0].finite)
-            return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: the logits are not all finite",
-                            sequence->dropped + sequence->count - 1);
+        SSI_TRY(check_finite(work, sequence, sequence->count - 1, 1, error));
     }
     if (progress)
         (void)progress->report(progress->context, 1.0f);
@@ -91,6 +100,7 @@ ss_status ssi_prefill_score(ssi_workspace *work, const ssi_sequence *sequence, u
             score_work scoring = {work, tokens + begin + row + 1,
                                log_probabilities + (begin + row - first)};
             ssi_main_head_run(work, row, width, work->logits);
+            SSI_TRY(check_finite(work, sequence, begin + row, width, error));
             ssi_parallel_run(work->parallel, width, score_body, &scoring);
             row += width;
         }

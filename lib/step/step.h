@@ -127,7 +127,8 @@ ss_status ssi_prefill_run(ssi_workspace *work, const ssi_sequence *sequence, flo
 void ssi_prefill_chunk(ssi_workspace *work, const int32_t *tokens, uint32_t count);
 
 /* ssi_prefill_run from `first` on, giving the log probability of every token after it:
- * log_probabilities[i] is that of tokens[first + 1 + i]. cache.length <= first. */
+ * log_probabilities[i] is that of tokens[first + 1 + i]. cache.length <= first. SS_ERROR_NUMERIC
+ * at the first row whose logits are not finite, with its chunk's rows committed. */
 ss_status ssi_prefill_score(ssi_workspace *work, const ssi_sequence *sequence, uint32_t first,
                             float *log_probabilities, float *last_logits,
                             const ss_progress *progress, ss_error *error) SSI_MUST_CHECK;

@@ -363,6 +363,40 @@ static void a_score_is_the_log_softmax_of_the_logits(void **state)
     ssi_model_free(model);
 }
 
+/* A head whose first row is so large that its logit leaves the numbers after some tokens. */
+static void a_score_that_is_no_number_is_not_given(void **state)
+{
+    (void)state;
+    ss_model *model = open_model();
+    uint32_t columns = model->head.weight.columns, groups = model->head.weight.group_count;
+    size_t bytes = (size_t)groups * columns * SSI_GROUP * sizeof(float), count, bad, good;
+    float *packed = memset(aligned_alloc(64, bytes), 0, bytes), scores[ROOM];
+    for (uint32_t column = 0; column < 2; column++)
+        packed[column * SSI_GROUP] = 2e38f;
+    model->head.weight = (ssi_matrix){.type = SSI_TYPE_F32, .rows = model->head.weight.rows,
+                                      .columns = columns, .group_count = groups,
+                                      .plane = {packed}};
+    ss_session *session = open_session(model);
+    ss_error error = {.struct_size = sizeof error};
+    int32_t story[ROOM];
+    count = story_tokens(model, story, ROOM);
+    for (bad = 1; bad < count; bad++)
+        if (ssi_session_prefill(session, story, bad, NULL) == SS_ERROR_NUMERIC)
+            break;
+    for (good = bad + 1; good < count; good++)
+        if (ssi_session_prefill(session, story, good, NULL) == SS_OK)
+            break;
+    assert_true(bad < good && good < count);
+    assert_int_equal(ssi_session_score(session, story, good, 1, scores, &error),
+                     SS_ERROR_NUMERIC);
+    char wanted[80];
+    snprintf(wanted, sizeof wanted, "position %zu: the logits are not all finite", bad - 1);
+    assert_string_equal(error.message, wanted);
+    ssi_session_free(session);
+    ssi_model_free(model);
+    free(packed);
+}
+
 static void wrong_arguments_are_named_and_change_nothing(void **state)
 {
     (void)state;
@@ -482,6 +516,7 @@ int main(void)
         cmocka_unit_test(nothing_is_allocated_after_creation),
         cmocka_unit_test(evaluating_shows_and_changes_nothing),
         cmocka_unit_test(a_score_is_the_log_softmax_of_the_logits),
+        cmocka_unit_test(a_score_that_is_no_number_is_not_given),
         cmocka_unit_test(wrong_arguments_are_named_and_change_nothing),
         cmocka_unit_test(wrong_sampler_settings_are_named_and_the_ones_before_stay),
     };
