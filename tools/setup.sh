@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Sees to the packages (Debian's names) that the given make goals need. What is there already is
-# left alone; as root the rest is installed, else it is named and the status is 1.
+# left alone; as root the rest is installed, else it is named and the status is 1. For `all`, which
+# is a plain make, nothing is installed: one line says what is missing.
 set -eu
 
+read -ra compiler <<<"${CC:-cc}" # it may be "ccache gcc", or have flags
+read -ra flags <<<"${CPPFLAGS:-}"
 missing=()
 need_program() { # PROGRAM PACKAGE
     command -v "$1" >/dev/null 2>&1 || missing+=("$2")
@@ -11,17 +14,17 @@ need_program() { # PROGRAM PACKAGE
 need_header() { # HEADER PACKAGE
     printf '%s\n' '#include <stddef.h>' '#include <stdarg.h>' '#include <stdint.h>' \
         '#include <setjmp.h>' "#include <$1>" |
-        "${CC:-cc}" -E - >/dev/null 2>&1 || missing+=("$2")
+        "${compiler[@]}" "${flags[@]}" -E - >/dev/null 2>&1 || missing+=("$2")
 }
 
 need_library() { # FILE PACKAGE: one that programs look up when they run
     echo 'int main(void) { return 0; }' |
-        "${CC:-cc}" -x c - -o /dev/null "-l:$1" 2>/dev/null || missing+=("$2")
+        "${compiler[@]}" -x c - -o /dev/null "-l:$1" 2>/dev/null || missing+=("$2")
 }
 
-need_program "${CC:-cc}" build-essential
+need_program "${compiler[0]}" build-essential
 need_header stdlib.h build-essential
-need_program ld build-essential
+need_program "${LD:-ld}" build-essential
 need_header xxhash.h libxxhash-dev
 for goal in "$@"; do
     case $goal in
@@ -44,13 +47,17 @@ for goal in "$@"; do
     check-exact) need_program xz xz-utils ;;
     esac
     case $goal in
-    check-quick) ;;
+    all | check-quick) ;;
     *) python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip) ;;
     esac
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+if [ "$*" = all ]; then
+    echo "Missing packages (Debian's names): ${missing[*]}. \`make setup\` sees to them." >&2
+    exit 1
+fi
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "Missing packages (Debian's names): ${missing[*]}" >&2
     echo "Install them, for example: sudo apt-get install ${missing[*]}" >&2

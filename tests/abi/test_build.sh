@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# A plain make that lacks a package names it, in one line and before anything is compiled, and
+# installs nothing; a compiler may be several words.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+bad=0
+complain() { echo "$1"; bad=1; }
+
+# A header that can't be read is as good as none.
+echo '#error unreadable' >"$work/xxhash.h"
+make out="$work/build" CPPFLAGS="-I$work" all >"$work/said" 2>"$work/complained" && complain "built without xxhash.h"
+[ -s "$work/said" ] && complain "something was begun: $(cat "$work/said")"
+[ "$(grep -cv '^make' "$work/complained")" = 1 ] || complain "not one line: $(cat "$work/complained")"
+grep -q 'libxxhash-dev.*make setup' "$work/complained" || complain "package or remedy not named"
+
+CC="env ${CC:-cc}" tools/setup.sh all || complain "a compiler of several words is not found"
+exit $bad
