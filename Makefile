@@ -101,7 +101,7 @@ $(out)/tests/cli/%.o: tests/cli/%.c $(out)/flags | $(setup)
 # Each is rewritten when what it says changes: then all is compiled anew, or linked anew.
 flags_now = $(shell $(CC) --version 2>/dev/null | head -n 1) $(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(lib_flags) $(LDFLAGS)
 # Before anything is compiled anew, what it needs is looked for: $(2).
-keep_if_same = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || $(2) printf '%s\n' '$(1)' > $@
+keep_if_same = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || { $(2) printf '%s\n' '$(1)' > $@; }
 look = CC='$(CC)' CPPFLAGS='$(CPPFLAGS) $(CFLAGS)' LD='$(LD)' tools/setup.sh
 $(out)/flags: FORCE | $(setup)
 	$(call keep_if_same,$(flags_now),$(look) all &&)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # A plain make that lacks a package names it, in one line and before anything is compiled, and
-# installs nothing; a compiler may be several words.
+# installs nothing; a compiler may be several words; what is built stays so while its flags are the same.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d) || exit 1
@@ -15,6 +15,13 @@ make out="$work/build" CPPFLAGS="-I$work" all >"$work/said" 2>"$work/complained"
 [ -s "$work/said" ] && complain "something was begun: $(cat "$work/said")"
 [ "$(grep -cv '^make' "$work/complained")" = 1 ] || complain "not one line: $(cat "$work/complained")"
 grep -q 'libxxhash-dev.*make setup' "$work/complained" || complain "package or remedy not named"
+
+flags=$work/other/flags
+make -s out="$work/other" "$flags" && touch -d 2001-01-01 "$flags"
+make -s out="$work/other" "$flags"
+[ "$(date -r "$flags" +%Y)" = 2001 ] || complain "built anew with the same flags"
+make -s out="$work/other" CPPFLAGS=-DOTHER "$flags"
+[ "$(date -r "$flags" +%Y)" != 2001 ] || complain "not built anew with other flags"
 
 CC="env ${CC:-cc}" tools/setup.sh all || complain "a compiler of several words is not found"
 exit $bad
