@@ -6,7 +6,8 @@
  * t, the sampler's settings and its seed. Threads, kernels, chunks, trees, drafts and schedules
  * only change how fast it comes. The project's sources say how, in docs/exactness.md.
  *
- * A session belongs to one thread at a time; ss_session_cancel() alone may come from others.
+ * A session belongs to one thread at a time; ss_session_cancel() alone may come from others. It does
+ * not go through fork(), where threads end: in the child it is not to be used, nor freed.
  * After any error the handle is usable, and in the state its comment names. */
 #ifndef SPECSTREAM_SESSION_H
 #define SPECSTREAM_SESSION_H

@@ -69,10 +69,12 @@ ss_status ssi_source_from_fd(ssi_source *source, int fd, uint64_t offset, uint64
                              ss_error *error)
 {
     uint64_t size;
-    SSI_TRY(read_size(fd, "descriptor", &size, error));
+    char name[32];
+    snprintf(name, sizeof name, "descriptor %d", fd);
+    SSI_TRY(read_size(fd, name, &size, error));
     if (offset > size || length > size - offset)
         return ssi_fail(error, SS_ERROR_ARGUMENT,
-                        "descriptor %d: offset %llu and length %llu exceed its %llu bytes", fd,
+                        "%s: offset %llu and length %llu exceed its %llu bytes", name,
                         (unsigned long long)offset, (unsigned long long)length,
                         (unsigned long long)size);
     *source = (ssi_source){.fd = fd,

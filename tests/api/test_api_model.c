@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static ss_error error;
@@ -64,7 +65,8 @@ static void what_cannot_be_read_is_named(void **state)
     assert_null(model);
     assert_int_not_equal(ss_model_load("tests", NULL, &model, &error), SS_OK);
     assert_int_not_equal(ss_model_load("", NULL, &model, &error), SS_OK);
-    assert_int_not_equal(ss_model_load_fd(-1, 0, 0, NULL, &model, &error), SS_OK);
+    refuse(SS_ERROR_IO, "descriptor -1", &error,
+           ss_model_load_fd(-1, 0, 0, NULL, &model, &error));
     refuse(SS_ERROR_FORMAT, "", &error, ss_model_load_buffer("x", 0, NULL, &model, &error));
     refuse(SS_ERROR_FORMAT, "", &error, ss_model_load_buffer("GGUF", 4, NULL, &model, &error));
     refuse(SS_ERROR_FORMAT, "", &error,
@@ -192,6 +194,32 @@ static void a_load_can_be_cancelled(void **state)
     assert_int_equal(count.held_blocks, 0);
 }
 
+/* The threads of a load end with it: what a child gets is the whole model. */
+static void a_model_goes_through_fork(void **state)
+{
+    (void)state;
+    ss_model *model = load_small(NULL);
+    int32_t tokens[8], of_child[8];
+    int ends[2], status;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        alarm(60);
+    ss_session *session = open_small(model, NULL);
+    draw_small(session, model, tokens, 8);
+    if (child == 0)
+        _exit(write(ends[1], tokens, sizeof tokens) != sizeof tokens);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(read(ends[0], of_child, sizeof of_child), sizeof of_child);
+    assert_memory_equal(of_child, tokens, sizeof tokens);
+    close(ends[0]);
+    close(ends[1]);
+    ss_session_free(session);
+    ss_model_free(model);
+}
+
 static void a_file_gives_the_same_model_three_ways(void **state)
 {
     (void)state;
@@ -281,6 +309,7 @@ int main(void)
         cmocka_unit_test(hooks_are_checked),
         cmocka_unit_test(ranges_are_checked),
         cmocka_unit_test(a_load_can_be_cancelled),
+        cmocka_unit_test(a_model_goes_through_fork),
         cmocka_unit_test(a_file_gives_the_same_model_three_ways),
         cmocka_unit_test(info_says_what_the_file_holds),
     };
