@@ -9,6 +9,7 @@
 #include "speculation.h"
 #include "terminal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,8 @@ static int talk(conversation *of, const ss_model *model, ss_session *session, ui
         add_turn(of, "user", line, length);
         status = take_turn(of, model, session, context);
     }
+    if (status == GO_ON && ferror(stdin) && errno != EINTR) /* which is Ctrl-C */
+        status = report("standard input: %s", strerror(errno));
     interrupt_watch(NULL);
     free(line);
     if (status == GO_ON && of->people)

@@ -223,6 +223,27 @@ static void a_full_disk_is_an_error_and_a_closed_pipe_is_not(void **state)
     }
 }
 
+static void a_standard_input_that_fails_is_an_error(void **state)
+{
+    (void)state;
+    static const char *const arguments[][6] = {
+        {"generate", "-m", SMALL_MODEL, "-f", "-"}, {"chat", "-m", SMALL_MODEL},
+        {"tokenize", "-m", SMALL_MODEL},            {"detokenize", "-m", SMALL_MODEL},
+    };
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
+        int folder = open("tests", O_RDONLY);
+        FILE *out = tmpfile(), *error = tmpfile();
+        cli_result result = {
+            .status = cli_wait(cli_start(arguments[i], folder, fileno(out), fileno(error)))};
+        size_t bytes;
+        result.out = cli_read(out, &result.out_bytes);
+        result.error = cli_read(error, &bytes);
+        cli_failed(&result, 1, "standard input");
+        cli_free(&result);
+        close(folder);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +252,7 @@ int main(void)
         cmocka_unit_test(wrong_usage_is_told_apart),
         cmocka_unit_test(bounds_are_taken),
         cmocka_unit_test(what_cannot_be_read_is_named),
+        cmocka_unit_test(a_standard_input_that_fails_is_an_error),
         cmocka_unit_test(a_full_disk_is_an_error_and_a_closed_pipe_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
