@@ -77,8 +77,9 @@ $(out)/lib/%_avx512vnni.o: private isa_flags := -mavx512f -mavx512bw -mavx512vl 
 $(out)/lib/kernel/x86/gradient_avx2.o: private isa_flags := -mavx2 -mfma -mf16c -O3 -fno-trapping-math
 endif
 
-# `make V=1` shows whole commands.
-say       = $(if $(V),,@printf '  %-3s %s\n' $(1) '$@';)
+# `make V=1` shows whole commands, `make -s` none.
+quiet    := $(findstring s,$(filter-out -%,$(firstword $(MAKEFLAGS))))
+say       = $(if $(V),,@$(if $(quiet),,printf '  %-3s %s\n' $(1) '$@';))
 compile = @mkdir -p $(@D)$(newline)$(call say,CC)$(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(1) -c $< -o $@
 define newline
 

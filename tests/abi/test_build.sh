@@ -6,12 +6,14 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
+unset MAKEFLAGS MAKELEVEL # called as a person does, by no make above
 bad=0
 complain() { echo "$1"; bad=1; }
 
 # A header that can't be read is as good as none.
 echo '#error unreadable' >"$work/xxhash.h"
-make out="$work/build" CPPFLAGS="-I$work" all >"$work/said" 2>"$work/complained" && complain "built without xxhash.h"
+make out="$work/build" CPPFLAGS="-I$work" all >"$work/said" 2>"$work/complained" &&
+    complain "built without xxhash.h"
 [ -s "$work/said" ] && complain "something was begun: $(cat "$work/said")"
 [ "$(grep -cv '^make' "$work/complained")" = 1 ] || complain "not one line: $(cat "$work/complained")"
 grep -q 'libxxhash-dev.*make setup' "$work/complained" || complain "package or remedy not named"
