@@ -68,7 +68,7 @@ ss_status ssi_source_open(ssi_source *source, const char *path, ss_error *error)
 ss_status ssi_source_from_fd(ssi_source *source, int fd, uint64_t offset, uint64_t length,
                              ss_error *error)
 {
-    uint64_t size;
+    uint64_t size = 0;
     char name[32];
     snprintf(name, sizeof name, "descriptor %d", fd);
     SSI_TRY(read_size(fd, name, &size, error));

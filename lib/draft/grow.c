@@ -104,7 +104,7 @@ static void expand(ssi_growth *growth, const ssi_tree *tree, uint32_t node,
         ssi_candidate *candidates = growth->candidates[node][kind];
         uint32_t count = sources[i].expand(sources[i].context, tree, node, candidates);
         growth->candidate_count[node][kind] = (uint8_t)count;
-        for (uint32_t c = 0; c < count; c++) {
+        for (uint32_t c = 0; c < SSI_CANDIDATES && c < count; c++) {
             opinions[c] = candidates[c];
             opinions[c].source = (uint8_t)kind;
             if (limits->acceptance)

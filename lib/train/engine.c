@@ -90,7 +90,7 @@ void ssi_train_states_layout(ssi_train_states *states, const ssi_hyper *hyper,
 static void keep_best(const ssi_kernels *kernels, const float *logits, uint32_t count,
                       const int32_t *draft_of_token, int32_t *tokens, float *probabilities)
 {
-    float best[SSI_TEACHER_MAX], least = -INFINITY;
+    float best[SSI_TEACHER_MAX] = {0}, least = -INFINITY;
     uint32_t found = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (found == SSI_TEACHER_MAX && !(logits[i] > least))

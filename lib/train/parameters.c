@@ -33,7 +33,7 @@ static void add(listing *list, const char *name, uint32_t rows, uint32_t columns
                                 .stage = stage,
                                 .decays = decays,
                                 .rate = 1};
-        snprintf(item->name, sizeof item->name, "%s", name);
+        snprintf(item->name, sizeof item->name, "%.*s", (int)sizeof item->name - 1, name);
     }
     to->count++;
     to->value_count += (size_t)rows * columns;
