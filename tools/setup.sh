@@ -1,28 +1,28 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Sees to the packages (Debian's names) that the given make goals need. What is there already is
 # left alone; as root the rest is installed, else it is named and the status is 1. For `all`, which
-# is a plain make, nothing is installed: one line says what is missing.
+# is a plain make and may have no other shell than this, nothing is installed: one line says what is
+# missing.
+# shellcheck disable=SC2086 # CC may be "ccache gcc", and lists are split
 set -eu
 
-read -ra compiler <<<"${CC:-cc}" # it may be "ccache gcc", or have flags
-read -ra flags <<<"${CPPFLAGS:-}"
-missing=()
+CC=${CC:-cc}
+missing=
 need_program() { # PROGRAM PACKAGE
-    command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+    command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
 need_header() { # HEADER PACKAGE
     printf '%s\n' '#include <stddef.h>' '#include <stdarg.h>' '#include <stdint.h>' \
         '#include <setjmp.h>' "#include <$1>" |
-        "${compiler[@]}" "${flags[@]}" -E - >/dev/null 2>&1 || missing+=("$2")
+        $CC ${CPPFLAGS:-} -E - >/dev/null 2>&1 || missing="$missing $2"
 }
-
 need_library() { # FILE PACKAGE: one that programs look up when they run
     echo 'int main(void) { return 0; }' |
-        "${compiler[@]}" -x c - -o /dev/null "-l:$1" 2>/dev/null || missing+=("$2")
+        $CC -x c - -o /dev/null "-l:$1" 2>/dev/null || missing="$missing $2"
 }
 
-need_program "${compiler[0]}" build-essential
+need_program "${CC%% *}" build-essential
 need_header stdlib.h build-essential
 need_program "${LD:-ld}" build-essential
 need_header xxhash.h libxxhash-dev
@@ -37,7 +37,7 @@ for goal in "$@"; do
         need_program clang clang
         echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
             clang -fsanitize=fuzzer,address -x c - -o /dev/null 2>/dev/null ||
-            missing+=(libclang-rt-dev) ;;
+            missing="$missing libclang-rt-dev" ;;
     bench-peers)
         need_program cmake cmake
         need_program ninja ninja-build ;;
@@ -48,22 +48,22 @@ for goal in "$@"; do
     esac
     case $goal in
     all | check-quick) ;;
-    *) python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip) ;;
+    *) python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip" ;;
     esac
 done
-[ ${#missing[@]} -gt 0 ] || exit 0
+[ -n "$missing" ] || exit 0
 
-mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+missing=$(printf '%s\n' $missing | sort -u | xargs)
 if [ "$*" = all ]; then
-    echo "Missing packages (Debian's names): ${missing[*]}. \`make setup\` sees to them." >&2
+    echo "Missing packages (Debian's names): $missing. \`make setup\` sees to them." >&2
     exit 1
 fi
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-    echo "Missing packages (Debian's names): ${missing[*]}" >&2
-    echo "Install them, for example: sudo apt-get install ${missing[*]}" >&2
+    echo "Missing packages (Debian's names): $missing" >&2
+    echo "Install them, for example: sudo apt-get install $missing" >&2
     exit 1
 fi
-echo "Installing ${missing[*]}"
+echo "Installing $missing"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+apt-get install -y -qq --no-install-recommends $missing >/dev/null
