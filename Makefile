@@ -65,6 +65,7 @@ model     := models/SmolLM2-135M-Instruct.Q4_1.gguf
 # These goals see to the packages they need before anything is compiled.
 with_setup := $(filter setup check check-quick check-exact demo adapters fuzz bench bench-kernels bench-peers,$(MAKECMDGOALS))
 setup     := $(if $(with_setup),setup)
+first     := $(filter clean,$(MAKECMDGOALS)) $(setup) # `make clean all`, with many jobs
 
 all: $(out)/libspecstream.so $(out)/libspecstream.a $(out)/specstream ## the library, shared and static, and the program, in build/ (default)
 
@@ -104,9 +105,9 @@ flags_now = $(shell $(CC) --version 2>/dev/null | head -n 1) $(CC) $(CPPFLAGS) $
 # Before anything is compiled anew, what it needs is looked for: $(2).
 keep_if_same = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || { $(2) printf '%s\n' '$(1)' > $@; }
 look = CC='$(CC)' CPPFLAGS='$(CPPFLAGS) $(CFLAGS)' LD='$(LD)' tools/setup.sh
-$(out)/flags: FORCE | $(setup)
+$(out)/flags: FORCE | $(first)
 	$(call keep_if_same,$(flags_now),$(look) all &&)
-$(out)/sources: FORCE
+$(out)/sources: FORCE | $(first)
 	$(call keep_if_same,$(lib_c) $(src_o))
 
 $(out)/$(shared): $(lib_o) $(out)/sources lib/api/specstream.map

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # A plain make that lacks a package names it, in one line and before anything is compiled, and
-# installs nothing; a compiler may be several words; what is built stays so while its flags are the same.
+# installs nothing; a compiler may be several words; what is built stays so while its flags are the same;
+# `make clean` goes before what is to be built.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d) || exit 1
@@ -24,6 +25,14 @@ make -s out="$work/other" "$flags"
 [ "$(date -r "$flags" +%Y)" = 2001 ] || complain "built anew with the same flags"
 make -s out="$work/other" CPPFLAGS=-DOTHER "$flags"
 [ "$(date -r "$flags" +%Y)" != 2001 ] || complain "not built anew with other flags"
+
+cp -r Makefile include lib src tools "$work"
+make -s -C "$work" build/flags
+mkdir "$work/slow"
+printf '#!/bin/sh\nsleep 0.5\nexec %s "$@"\n' "$(command -v rm)" >"$work/slow/rm"
+chmod +x "$work/slow/rm"
+PATH=$work/slow:$PATH make -s -C "$work" -j2 clean build/flags build/sources
+[ -f "$work/build/flags" ] && [ -f "$work/build/sources" ] || complain "cleaned what was being built"
 
 CC="env ${CC:-cc}" tools/setup.sh all || complain "a compiler of several words is not found"
 exit $bad
