@@ -103,8 +103,10 @@ $(out)/tests/cli/%.o: tests/cli/%.c $(out)/flags | $(setup)
 # Each is rewritten when what it says changes: then all is compiled anew, or linked anew.
 flags_now = $(shell $(CC) --version 2>/dev/null | head -n 1) $(CC) $(CPPFLAGS) $(CFLAGS) $(own_flags) $(lib_flags) $(LDFLAGS)
 # Before anything is compiled anew, what it needs is looked for: $(2).
-keep_if_same = @mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || { $(2) printf '%s\n' '$(1)' > $@; }
-look = CC='$(CC)' CPPFLAGS='$(CPPFLAGS) $(CFLAGS)' LD='$(LD)' tools/setup.sh
+keep_if_same = @mkdir -p $(@D); printf '%s\n' $(call quoted,$(1)) | cmp -s - $@ || \
+	{ $(2) printf '%s\n' $(call quoted,$(1)) > $@; }
+look = CC=$(call quoted,$(CC)) CPPFLAGS=$(call quoted,$(CPPFLAGS) $(CFLAGS)) LD=$(call quoted,$(LD)) tools/setup.sh
+quoted = '$(subst ','\'',$(1))'
 $(out)/flags: FORCE | $(first)
 	$(call keep_if_same,$(flags_now),$(look) all &&)
 $(out)/sources: FORCE | $(first)
@@ -206,7 +208,7 @@ uninstall: ## removes what install put there
 	rm -f $(foreach name,$(notdir $(header)),$(call at,$(INCLUDEDIR)/specstream/$(name)))
 	-rmdir $(call at,$(INCLUDEDIR)/specstream)
 
-dist: ## build/specstream-$(version).tar.gz from the last commit
+dist: | $(first) ## build/specstream-$(version).tar.gz from the last commit
 	@mkdir -p build
 	git archive --prefix=specstream-$(version)/ -o build/specstream-$(version).tar.gz HEAD
 format: ## clang-format on every C file

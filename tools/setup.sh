@@ -4,22 +4,22 @@
 # left alone; as root the rest is installed, else it is named and the status is 1. For `all`, which
 # is a plain make and may have no other shell than this, nothing is installed: one line says what is
 # missing.
-# shellcheck disable=SC2086 # CC may be "ccache gcc", and lists are split
+# shellcheck disable=SC2086 # lists are split
 set -eu
 
-CC=${CC:-cc}
+CC=${CC:-cc} # or "ccache gcc"
 missing=
 need_program() { # PROGRAM PACKAGE
     command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
-need_header() { # HEADER PACKAGE
+need_header() { # HEADER PACKAGE; words of CC and CPPFLAGS may be quoted, as in a recipe
     printf '%s\n' '#include <stddef.h>' '#include <stdarg.h>' '#include <stdint.h>' \
         '#include <setjmp.h>' "#include <$1>" |
-        $CC ${CPPFLAGS:-} -E - >/dev/null 2>&1 || missing="$missing $2"
+        eval "$CC ${CPPFLAGS:-} -E -" >/dev/null 2>&1 || missing="$missing $2"
 }
 need_library() { # FILE PACKAGE: one that programs look up when they run
     echo 'int main(void) { return 0; }' |
-        $CC -x c - -o /dev/null "-l:$1" 2>/dev/null || missing="$missing $2"
+        eval "$CC -x c - -o /dev/null -l:$1" 2>/dev/null || missing="$missing $2"
 }
 
 need_program "${CC%% *}" build-essential

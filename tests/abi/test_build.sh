@@ -23,7 +23,7 @@ flags=$work/other/flags
 make -s out="$work/other" "$flags" && touch -d 2001-01-01 "$flags"
 make -s out="$work/other" "$flags"
 [ "$(date -r "$flags" +%Y)" = 2001 ] || complain "built anew with the same flags"
-make -s out="$work/other" CPPFLAGS=-DOTHER "$flags"
+make -s out="$work/other" CPPFLAGS="-DA='\"b c\"' -DD=\\'e\\'" "$flags" || complain "quoted flags are not taken"
 [ "$(date -r "$flags" +%Y)" != 2001 ] || complain "not built anew with other flags"
 
 cp -r Makefile include lib src tools "$work"
