@@ -202,6 +202,8 @@ install: all ## DESTDIR= PREFIX=/usr/local LIBDIR= INCLUDEDIR= BINDIR=
 	install -m 644 $(header) $(call at,$(INCLUDEDIR)/specstream/)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	  -e 's|@VERSION@|$(version)|' pkgconfig/specstream.pc.in > $(call at,$(PKGCONFIGDIR)/specstream.pc)
+	chmod 755 $(call at,$(BINDIR)/specstream) # for all, whatever the umask
+	chmod 644 $(call at,$(PKGCONFIGDIR)/specstream.pc)
 uninstall: ## removes what install put there
 	rm -f $(call at,$(BINDIR)/specstream) $(call at,$(PKGCONFIGDIR)/specstream.pc)
 	rm -f $(foreach name,$(shared) $(soname) libspecstream.so libspecstream.a,$(call at,$(LIBDIR)/$(name)))

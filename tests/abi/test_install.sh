@@ -14,7 +14,9 @@ complain() { echo "$1"; bad=1; }
 
 try() { # LIBDIR
     local there=(PREFIX="$place" LIBDIR="$place/$1") flags
-    make -s install "${there[@]}" CC="${CC:-cc}" >/dev/null || complain "$1: not installed"
+    (umask 077; make -s install "${there[@]}" CC="${CC:-cc}") >/dev/null || complain "$1: not installed"
+    find "$place/bin" "$place/$1" "$place/include" ! -type l ! -perm -a=r | grep . && complain "$1: not for all"
+    [ "$(stat -c %a "$place/bin/specstream")" = 755 ] || complain "$1: mode of the program"
     "$place/bin/specstream" --version >/dev/null || complain "$1: the program does not start"
     readelf -d "$place/bin/specstream" | grep -q "\$ORIGIN/../$1\]" ||
         complain "$1: the program looks elsewhere for its library"
