@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "report.h"
 #include "train_course.h"
+#include "train_shape.h"
 
 #include <string.h>
 
@@ -129,7 +130,14 @@ static int read_arguments(train_job *of, int count, char **arguments)
         return usage_error("train", "rows from standard input: --distilled FILE is needed");
     if (of->distilled != NULL && !of->distill)
         return usage_error("train", "--distilled goes with --distill");
-    return GO_ON;
+    if (params->start == NULL)
+        return GO_ON;
+    /* Read once more over its shape: what then differs has been asked for. */
+    ss_adapter_file_info start;
+    status = train_shape_take(of, &start);
+    if (status == GO_ON)
+        status = args_read(&line, count, arguments);
+    return status == GO_ON ? train_shape_check(of, &start) : status;
 }
 
 int cmd_train(int count, char **arguments)

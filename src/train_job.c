@@ -52,24 +52,6 @@ static void split(double total, const double shares[SS_STAGE_COUNT],
     steps[longest] = total - others < 1 ? 1 : (uint32_t)(total - others);
 }
 
-/* The adapter to go on from brings its own shape. */
-static int take_shape(train_job *of)
-{
-    ss_adapter_file_info info = {.struct_size = sizeof info};
-    ss_error error;
-    ss_error_init(&error, sizeof error);
-    of->stream_count = of->params.stream_count;
-    if (of->params.start == NULL)
-        return GO_ON;
-    if (ss_adapter_read_file_info(of->params.start, &info, &error) != SS_OK)
-        return report_error(of->params.start, &error);
-    if (info.stream_count > 0 && info.stream_count <= MOST_STREAMS) {
-        of->stream_count = info.stream_count;
-        of->params.prune_rank = info.prune_rank;
-    }
-    return GO_ON;
-}
-
 /* What a mode or a shape has no use for takes no part of the steps. */
 static void drop_absent_stages(train_job *of)
 {
@@ -83,9 +65,6 @@ static void drop_absent_stages(train_job *of)
 
 int train_job_take_parts(train_job *of)
 {
-    int status = take_shape(of);
-    if (status != GO_ON)
-        return status;
     memcpy(of->parts, usual_shares[of->params.mode], sizeof of->parts);
     if (of->shares != NULL && !read_shares(of->shares, of->parts))
         return usage_error("train", "--shares: '%s' is not M,S,P", of->shares);

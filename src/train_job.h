@@ -27,12 +27,10 @@ typedef struct train_job {
     train_blas sgemm;
     train_dev measure;
     double parts[SS_STAGE_COUNT]; /* of the training, by stage */
-    uint32_t stream_count;
     buffer folder; /* of `out`, ending in 0 */
 } train_job;
 
-/* The shape of the adapter to start from, then `parts`, from --shares or the mode. GO_ON, or an exit
- * status after saying why. */
+/* `parts`, from --shares or the mode. GO_ON, or an exit status after saying why. */
 int train_job_take_parts(train_job *of);
 
 /* Whether `out` may be written in place of what is there. GO_ON, or EXIT_ERROR after saying why. */

@@ -84,7 +84,7 @@ static int log_begin(run *of)
     json_text(line, "mode", modes[params->mode]);
     if (params->start != NULL)
         json_text(line, "start", params->start);
-    json_count(line, "streams", job->stream_count);
+    json_count(line, "streams", job->params.stream_count);
     json_count(line, "batch", params->batch_rows);
     json_count(line, "seed", params->seed);
     json_text(line, "blas", job->sgemm.name);
@@ -107,7 +107,7 @@ static int measure(run *of)
     bool better = best == NULL || dev.tokens_per_step > best->of.tokens_per_step;
     train_curves_add_dev(&of->curves, of->last.total_step, &dev);
     train_live_dev(&of->live, of->last.total_step, &dev);
-    int status = train_log_dev(&of->log, of->last.total_step, &dev, job->stream_count);
+    int status = train_log_dev(&of->log, of->last.total_step, &dev, job->params.stream_count);
     if (status == GO_ON && better && of->last.stage == job->measure.stage)
         status = write_adapter(of, of->best.bytes);
     return status;
@@ -144,7 +144,7 @@ static int note_step(run *of, const ss_train_report *step)
     of->last = *step;
     train_curves_add_step(&of->curves, step);
     train_live_step(&of->live, step);
-    int status = train_log_step(&of->log, step, of->job->stream_count);
+    int status = train_log_step(&of->log, step, of->job->params.stream_count);
     return status == GO_ON ? measure(of) : status;
 }
 
@@ -310,7 +310,7 @@ int train_run(train_job *job)
     name_file(&of.checkpoint, job->out, ".checkpoint");
     name_file(&of.log_path, job->out, ".log.jsonl");
     name_file(&of.best, job->out, ".best");
-    train_live_begin(job->stream_count, &of.live);
+    train_live_begin(job->params.stream_count, &of.live);
     int status = train_job_trainer(job, job->params.start, job->params.steps, &of.trainer);
     interrupt_note();
     if (status == GO_ON)

@@ -43,7 +43,8 @@ typedef struct ss_train_params {
     ss_sgemm_function *sgemm;      /* matrix products; NULL: our own, slower */
     const char *name;              /* general.name of the adapter; NULL: none */
     const char *start;             /* path of an adapter to go on from, whose shape then replaces the
-                                    * fields below; read again when training begins; NULL: untrained */
+                                    * fields below, but for the ranks of what it lacks: that is added.
+                                    * Read again when training begins; NULL: untrained */
     const char *states_folder;     /* where the frozen main stream's states of a row are kept for
                                     * the row's next turn, in a file without a name; NULL (default):
                                     * they are computed again. No bit depends on it */

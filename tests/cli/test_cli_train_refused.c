@@ -187,6 +187,47 @@ static void another_budget_is_no_resumption(void **state)
     free(rows);
 }
 
+/* An option for another shape is refused, though it asks for what is usual elsewhere; one for a part that
+ * the start lacks adds it, and nothing else is added. */
+static void a_start_keeps_its_shape(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *options[2], *words;
+    } others[] = {{{"--streams", "4"}, "--streams 4: "},
+                  {{"--msa-layers", "0"}, "--msa-layers 0: "},
+                  {{"--stream-rank", "16"}, "--stream-rank 16: "},
+                  {{"--prune-rank", "0"}, "--prune-rank 0: "},
+                  {{"--draft-vocab", "100"}, "--draft-vocab 100: "},
+                  {{"--value-rotation"}, "--value-rotation: "}};
+    char *rows = good_rows(), *start = fresh("train-shape.gguf"), *out = fresh("train-shaped.gguf");
+    cli_result result = cli_run(TRAIN, "-d", rows, "-o", start, "--steps", "2", "--streams", "3",
+                                "--msa-layers", "2", "--root", "0", "--parent", "0");
+    assert_int_equal(result.status, 0);
+    cli_free(&result);
+#define SHAPED TRAIN, "-d", rows, "-a", start, "-o", out, "--steps", "2"
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        const char *const *more = others[i].options;
+        result = cli_run(SHAPED, more[0], more[1]);
+        cli_failed(&result, 2, others[i].words);
+        assert_non_null(strstr(result.error, start));
+        cli_free(&result);
+        assert_false(is_there(out));
+    }
+    result = cli_run(SHAPED, "--streams", "3", "--msa-layers", "2", "--root", "2");
+    if (result.status != 0)
+        fail_msg("%s", result.error);
+    cli_free(&result);
+    result = cli_run("adapter", "info", out, "--json");
+    json_is(result.out, "stream_count", "3");
+    json_is(result.out, "root_rank", "2");
+    json_is(result.out, "parent_rank", "0");
+    cli_free(&result);
+    free(out);
+    free(start);
+    free(rows);
+}
+
 /* Their steps are the clock's, and nobody can name them again. */
 static void the_same_minutes_go_on(void **state)
 {
@@ -212,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_row_of_ten_megabytes_is_named_at_once),
         cmocka_unit_test(rows_left_out_are_counted_and_named),
         cmocka_unit_test(another_budget_is_no_resumption),
+        cmocka_unit_test(a_start_keeps_its_shape),
         cmocka_unit_test(the_same_minutes_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
