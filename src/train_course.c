@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int run(train_job *of)
 {
@@ -41,6 +42,17 @@ static void name_tuned(const train_job *of, buffer *to)
     buffer_append(to, "", 1);
 }
 
+/* No checkpoint to go on from: answers that are there can't be those of the model to come. */
+static int check_answers(const train_job *of, const char *tuned)
+{
+    buffer checkpoint = {0};
+    buffer_format(&checkpoint, "%s.checkpoint", tuned);
+    buffer_append(&checkpoint, "", 1);
+    const bool goes_on = of->resume && access(checkpoint.bytes, F_OK) == 0;
+    buffer_free(&checkpoint);
+    return goes_on ? GO_ON : train_distill_check_new(of);
+}
+
 /* The model is tuned on the data's completions, then writes its own, and the streams learn from
  * those: they will have to guess what it says, not what the data says. */
 static int tune_and_distill(const train_job *of)
@@ -58,7 +70,9 @@ static int tune_and_distill(const train_job *of)
     tuning.distill = false;
     tuning.limit = 0;
     drafting.parts[SS_STAGE_MAIN] = 0;
-    int status = run(&tuning);
+    int status = check_answers(of, tuned.bytes);
+    if (status == GO_ON)
+        status = run(&tuning);
     if (status == EXIT_DONE)
         status = run(&drafting);
     buffer_free(&tuned);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILES_MOST 99u /* of answers beside one file of rows */
@@ -52,6 +53,16 @@ char *train_distill_path(const train_job *job)
     return job->distilled != NULL ? strdup(job->distilled) : name_answers(job, 1);
 }
 
+int train_distill_check_new(const train_job *job)
+{
+    struct stat file;
+    if (job->distilled == NULL || stat(job->distilled, &file) != 0 || file.st_size == 0)
+        return GO_ON;
+    return report("%s holds answers, but the model is tuned anew and will have its own: name another "
+                  "file (--distilled), or go on with the tuning that they are of (--resume)",
+                  job->distilled);
+}
+
 /* Of the adapter a main half alone changes answers. */
 static void make_header(distill *of)
 {
@@ -69,21 +80,20 @@ static void make_header(distill *of)
     buffer_text(&of->header, "\n");
 }
 
-/* Whether the file begins with another header. One that isn't there, or has no whole line yet, is
- * free. */
+/* Whether the file begins with anything but this header, or what a killed run has written of it. */
 static bool is_anothers(const char *path, const buffer *header)
 {
     FILE *file = fopen(path, "rb");
     char *line = NULL;
     size_t capacity = 0;
-    const ssize_t length = file != NULL ? getline(&line, &capacity, file) : 0;
-    const bool whole = length > 0 && line[length - 1] == '\n';
-    const bool same =
-        (size_t)length == header->length && memcmp(line, header->bytes, header->length) == 0;
+    const ssize_t read = file != NULL ? getline(&line, &capacity, file) : 0;
+    const size_t length = read > 0 ? (size_t)read : 0;
+    const bool other = length > header->length ||
+                       (length > 0 && memcmp(line, header->bytes, length) != 0);
     free(line);
     if (file != NULL)
         fclose(file);
-    return whole && !same;
+    return other;
 }
 
 /* A tuned model has answers of its own, and the tuning has taken its time: where nobody said which
@@ -275,7 +285,8 @@ static int answer_rows(distill *of, ss_session *session, const settings *how)
     interrupt_watch(NULL);
     answer_free(&made);
     if (status == GO_ON && cancelled)
-        status = report("interrupted: %zu of %zu answers are in %s, the same command goes on",
+        status = report("interrupted: %zu of %zu answers are in %s, the same command goes on "
+                        "(with --resume, if it has tuned the model)",
                         of->done, of->job->rows.count, of->path);
     return status;
 }

@@ -11,6 +11,10 @@
  * files, where more than one model has answered. The caller frees it. */
 char *train_distill_path(const train_job *of);
 
+/* Whether --distilled can take the answers of a model that is yet to be tuned: there are none in it.
+ * GO_ON, or EXIT_ERROR after saying why. */
+int train_distill_check_new(const train_job *of);
+
 /* Puts an answer behind every row's prompt: from the file, or drawn now. An answer that its length
  * cut off has no end token. GO_ON, or EXIT_ERROR after saying why (also after SIGINT). */
 int train_distill(train_job *of);

@@ -228,6 +228,32 @@ static void a_start_keeps_its_shape(void **state)
     free(rows);
 }
 
+/* What a file named for answers holds stays, be it one line without an end; and a tuning that begins anew
+ * does not run first. */
+static void answers_of_another_model_are_left_alone(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"{\"answers_of\":\"another\",\"tuned_by\":\"one\"}\n", "mine"};
+    static const char *const modes[] = {"lossless", "shared"};
+    char *rows = good_rows(), *out = fresh("train-answers.gguf");
+    char *tuned = fresh("train-answers.gguf.tuned"), *log = beside(tuned, ".log.jsonl");
+    for (size_t i = 0; i < 4; i++) {
+        const char *text = texts[i / 2];
+        const char *path = cli_write("train-others-answers", text, strlen(text));
+        cli_result result = cli_run(TRAIN, SHAPE, "-d", rows, "-o", out, "--steps", "8", "--mode",
+                                    modes[i % 2], "--distill", "--distilled", path, "--resume");
+        cli_failed(&result, 1, path);
+        assert_non_null(strstr(result.error, "--distilled"));
+        cli_free(&result);
+        still_holds(path, text, strlen(text));
+        assert_false(is_there(tuned) || is_there(log));
+    }
+    free(log);
+    free(tuned);
+    free(out);
+    free(rows);
+}
+
 /* Their steps are the clock's, and nobody can name them again. */
 static void the_same_minutes_go_on(void **state)
 {
@@ -254,6 +280,7 @@ int main(void)
         cmocka_unit_test(rows_left_out_are_counted_and_named),
         cmocka_unit_test(another_budget_is_no_resumption),
         cmocka_unit_test(a_start_keeps_its_shape),
+        cmocka_unit_test(answers_of_another_model_are_left_alone),
         cmocka_unit_test(the_same_minutes_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
