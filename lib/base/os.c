@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -318,6 +319,18 @@ bool ssi_scratch_read(const ssi_scratch_file *file, uint64_t at, void *to, size_
 {
     ssi_source source = {.fd = file->fd, .size = file->size, .name = "scratch file"};
     return ssi_source_read(&source, at, to, bytes, NULL) == SS_OK;
+}
+
+void ssi_scratch_empty(ssi_scratch_file *file)
+{
+    (void)!ftruncate(file->fd, 0); /* else what is appended takes the place of what is there */
+    file->size = 0;
+}
+
+uint64_t ssi_scratch_room(const ssi_scratch_file *file)
+{
+    struct statvfs disk;
+    return fstatvfs(file->fd, &disk) == 0 ? (uint64_t)disk.f_bavail * disk.f_frsize : 0;
 }
 
 uint64_t ssi_clock_ns(void *unused)

@@ -66,6 +66,10 @@ void ssi_scratch_close(ssi_scratch_file *file);
 /* At the end. false: there was no room, or the disk failed; what was there before still is. */
 bool ssi_scratch_append(ssi_scratch_file *file, const void *data, size_t bytes);
 bool ssi_scratch_read(const ssi_scratch_file *file, uint64_t at, void *to, size_t bytes);
+/* Gives all its room back. */
+void ssi_scratch_empty(ssi_scratch_file *file);
+/* What is left on its disk; 0 where that can't be told. */
+uint64_t ssi_scratch_room(const ssi_scratch_file *file);
 
 uint64_t ssi_clock_ns(void *unused); /* monotonic */
 

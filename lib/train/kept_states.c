@@ -11,13 +11,14 @@ typedef struct part {
 } part;
 
 ss_status ssi_kept_states_create(ssi_kept_states *kept, const char *folder, uint64_t bytes_max,
-                                 uint32_t row_count, const ssi_hyper *hyper,
+                                 uint64_t bytes_spared, uint32_t row_count, const ssi_hyper *hyper,
                                  uint32_t msa_layer_count, const ssi_memory *memory,
                                  ss_error *error)
 {
     size_t bytes = row_count * sizeof *kept->place;
     *kept = (ssi_kept_states){.memory = *memory,
                               .bytes_max = bytes_max,
+                              .bytes_spared = bytes_spared,
                               .row_count = row_count,
                               .hyper = hyper,
                               .msa_layer_count = msa_layer_count};
@@ -36,7 +37,7 @@ void ssi_kept_states_forget(ssi_kept_states *kept)
     if (!kept->place)
         return;
     memset(kept->place, 0, kept->row_count * sizeof *kept->place);
-    kept->file.size = 0;
+    ssi_scratch_empty(&kept->file);
 }
 
 void ssi_kept_states_free(ssi_kept_states *kept)
@@ -84,13 +85,16 @@ void ssi_kept_states_write(ssi_kept_states *kept, uint32_t row, const ssi_train_
                            const ssi_train_context *context)
 {
     part parts[PARTS];
-    uint64_t bytes = 0, begin = kept->file.size;
+    uint64_t bytes = 0, begin = kept->file.size, room;
     if (!kept->place)
         return;
     list(kept, states, context, parts);
     for (uint32_t i = 0; i < PARTS; i++)
         bytes += parts[i].bytes;
     if (bytes > kept->bytes_max || begin > kept->bytes_max - bytes)
+        return;
+    room = ssi_scratch_room(&kept->file);
+    if (room < bytes || room - bytes < kept->bytes_spared)
         return;
     for (uint32_t i = 0; i < PARTS; i++)
         if (!ssi_scratch_append(&kept->file, parts[i].data, parts[i].bytes)) {

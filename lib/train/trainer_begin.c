@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#define SPARED_BYTES (1u << 20) /* of the disk, for a log */
 #define SCALE_ROWS 16u /* rows that typical sizes are measured on */
 
 static void layout(ss_trainer *trainer, ssi_arena *arena)
@@ -140,6 +141,14 @@ static ss_status fill(ss_trainer *trainer, ss_error *error)
     return SS_OK;
 }
 
+/* Of the disk, for what training is to leave there: a checkpoint and two adapters, each with what it is
+ * replaced by. */
+static uint64_t bytes_to_spare(const ss_trainer *trainer)
+{
+    const uint64_t values = trainer->parameters.value_count;
+    return 2 * values * (3 * sizeof(float) + 2 * sizeof(uint16_t)) + SPARED_BYTES;
+}
+
 static ss_status begin(ss_trainer *trainer, ss_error *error)
 {
     ssi_arena arena = {NULL, 0, false};
@@ -163,9 +172,9 @@ static ss_status begin(ss_trainer *trainer, ss_error *error)
     SSI_TRY(fill(trainer, error));
     if (trainer->folder)
         return ssi_kept_states_create(&trainer->kept, trainer->folder,
-                                      trainer->params.states_bytes_max, trainer->rows.row_count,
-                                      &trainer->model->hyper, trainer->params.msa_layer_count,
-                                      &trainer->memory, error);
+                                      trainer->params.states_bytes_max, bytes_to_spare(trainer),
+                                      trainer->rows.row_count, &trainer->model->hyper,
+                                      trainer->params.msa_layer_count, &trainer->memory, error);
     return SS_OK;
 }
 
