@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_distill.h"
 #include "answer.h"
+#include "file_lock.h"
 #include "interrupt.h"
 #include "json_lines.h"
 #include "json_write.h"
@@ -198,12 +199,15 @@ static int open_answers(distill *of)
         return report("%s holds answers of another model, main half, template or length: move it "
                       "away, or name another file (--distilled)",
                       of->path);
-    int status = access(of->path, F_OK) == 0 ? read_answers(of, &whole) : GO_ON;
+    of->file = fopen(of->path, "ab");
+    int status = of->file != NULL ? file_lock(of->file, of->path)
+                                  : report("%s: %s", of->path, strerror(errno));
+    if (status == GO_ON)
+        status = read_answers(of, &whole);
+    if (status == GO_ON && ftruncate(fileno(of->file), (off_t)whole) != 0)
+        status = report("%s: %s", of->path, strerror(errno));
     if (status != GO_ON)
         return status;
-    of->file = fopen(of->path, "ab");
-    if (of->file == NULL || ftruncate(fileno(of->file), (off_t)whole) != 0)
-        return report("%s: %s", of->path, strerror(errno));
     return whole == 0 ? write_bytes(of, &of->header) : GO_ON;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_log.h"
+#include "file_lock.h"
 #include "json_write.h"
 #include "output.h"
 #include "report.h"
@@ -11,25 +12,19 @@
 #include <string.h>
 #include <unistd.h>
 
-static int open_file(const char *path, const char *how, double seconds, bool echo,
-                     train_log *to)
+int train_log_take(const char *path, bool echo, train_log *to)
 {
-    *to = (train_log){.path = strdup(path), .echo = echo, .begin = now_ms() - seconds * 1e3};
-    to->file = to->path != NULL ? fopen(path, how) : NULL;
-    return to->file != NULL ? GO_ON : report("%s: %s", path, strerror(errno));
+    *to = (train_log){.path = strdup(path), .echo = echo, .begin = now_ms()};
+    to->file = to->path != NULL ? fopen(path, "ab") : NULL;
+    return to->file != NULL ? file_lock(to->file, path) : report("%s: %s", path, strerror(errno));
 }
 
-int train_log_create(const char *path, bool echo, train_log *to)
+int train_log_begin(train_log *of, size_t bytes, double seconds)
 {
-    return open_file(path, "wb", 0, echo, to);
-}
-
-int train_log_continue(const char *path, size_t bytes, double seconds, bool echo, train_log *to)
-{
-    int status = open_file(path, "ab", seconds, echo, to);
-    if (status == GO_ON && ftruncate(fileno(to->file), (off_t)bytes) != 0)
-        status = report("%s: %s", path, strerror(errno));
-    return status;
+    of->begin = now_ms() - seconds * 1e3;
+    return ftruncate(fileno(of->file), (off_t)bytes) == 0
+               ? GO_ON
+               : report("%s: %s", of->path, strerror(errno));
 }
 
 double train_log_seconds(const train_log *of)

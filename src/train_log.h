@@ -19,12 +19,12 @@ typedef struct train_log {
     double begin; /* now_ms() less what earlier runs took */
 } train_log;
 
-/* A new log in place of any before. GO_ON, or EXIT_ERROR. */
-int train_log_create(const char *path, bool echo, train_log *to);
+/* The log's file, which no other training has. Nothing is changed yet. GO_ON, or EXIT_ERROR. */
+int train_log_take(const char *path, bool echo, train_log *to);
 
-/* Goes on with a log behind its first `bytes` bytes, `seconds` after its beginning. */
-int train_log_continue(const char *path, size_t bytes, double seconds, bool echo,
-                       train_log *to);
+/* Goes on behind the log's first `bytes` bytes (0: a new one), `seconds` after its beginning. GO_ON, or
+ * EXIT_ERROR. */
+int train_log_begin(train_log *of, size_t bytes, double seconds);
 
 double train_log_seconds(const train_log *of);
 

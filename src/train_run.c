@@ -193,8 +193,6 @@ static int run_steps(run *of)
 static int read_log(run *of, const ss_train_report *next)
 {
     const char *path = of->log_path.bytes;
-    if (!exists(path))
-        return GO_ON;
     int status =
         train_curves_read(path, next == NULL ? UINT32_MAX : next->total_step, &of->curves);
     of->stopped_early =
@@ -212,7 +210,6 @@ static int pick_up(run *of)
 {
     ss_train_report step;
     bool over;
-    const char *path = of->log_path.bytes;
     int status = take_step(of, &step, &over);
     if (status == GO_ON)
         status = read_log(of, over ? NULL : &step);
@@ -220,8 +217,7 @@ static int pick_up(run *of)
         status = train_plan_check(of->job, of->checkpoint.bytes, over ? NULL : &step,
                                   &of->curves);
     if (status == GO_ON)
-        status = train_log_continue(path, of->curves.bytes, of->curves.seconds, of->job->json,
-                                    &of->log);
+        status = train_log_begin(&of->log, of->curves.bytes, of->curves.seconds);
     if (status != GO_ON)
         return status;
     if (of->curves.step_count > 0)
@@ -254,7 +250,7 @@ static int start_anew(run *of)
         report("%s is of an earlier training: kept as %s", of->checkpoint.bytes, old.bytes);
     buffer_free(&old);
     unlink(of->best.bytes);
-    int status = train_log_create(of->log_path.bytes, of->job->json, &of->log);
+    int status = train_log_begin(&of->log, 0, 0);
     if (status == GO_ON)
         status = log_begin(of);
     if (status == GO_ON && of->job->minutes > 0 &&
@@ -313,6 +309,8 @@ int train_run(train_job *job)
     train_live_begin(job->params.stream_count, &of.live);
     int status = train_job_trainer(job, job->params.start, job->params.steps, &of.trainer);
     interrupt_note();
+    if (status == GO_ON)
+        status = train_log_take(of.log_path.bytes, job->json, &of.log);
     if (status == GO_ON)
         status = start(&of);
     if (status == GO_ON && !of.stopped_early)

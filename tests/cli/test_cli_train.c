@@ -194,6 +194,55 @@ static void a_run_cut_short_ends_as_an_unbroken_one(void **state)
     free(rows);
 }
 
+/* Two would mix their logs and checkpoints, and answers. The second is refused; once the first has ended,
+ * however it did, there is room. */
+static void one_training_at_a_time_has_an_output(void **state)
+{
+    (void)state;
+    char *rows = good_rows(), *out = fresh("train-taken.gguf"), *other = fresh("train-other.gguf");
+    char *log_path = beside(out, ".log.jsonl"), *checkpoint = beside(out, ".checkpoint");
+    char *answers = file_name("train-taken-answers.jsonl");
+    const char *const signs[][2] = {{log_path, "\"step\":3,"}, {answers, "\"line\":2,"}};
+    for (size_t i = 0; i < 2; i++) {
+        const char *const arguments[] = {TRAIN, SHAPE, "-d", rows, "-o", out, "--steps", "100000",
+                                         i == 1 ? "--distill" : NULL, "--distilled", answers,
+                                         "--distill-tokens", "400", NULL};
+        FILE *sink = tmpfile(), *in = tmpfile();
+        size_t bytes;
+        unlink(answers);
+        unlink(log_path);
+        assert_true(sink != NULL && in != NULL);
+        pid_t child = cli_start(arguments, fileno(in), fileno(sink), fileno(sink));
+        wait_for(signs[i][0], signs[i][1], child);
+        kill(child, SIGSTOP); /* or it might be done too soon */
+        char *saved = i == 0 ? read_file(checkpoint, &bytes) : NULL;
+        cli_result result =
+            i == 0 ? cli_run(TRAIN, SHAPE, "-d", rows, "-o", out, "--steps", "2")
+                   : cli_run(TRAIN, SHAPE, "-d", rows, "-o", other, "--steps", "2", "--distill",
+                             "--distilled", answers, "--distill-tokens", "400");
+        kill(child, SIGKILL);
+        assert_int_equal(cli_wait(child), 128 + SIGKILL);
+        cli_failed(&result, 1, signs[i][0]);
+        assert_non_null(strstr(result.error, "another training"));
+        cli_free(&result);
+        if (saved != NULL)
+            still_holds(checkpoint, saved, bytes);
+        assert_false(is_there(out));
+        free(saved);
+        fclose(sink);
+        fclose(in);
+    }
+    cli_result result = cli_run(TRAIN, SHAPE, "-d", rows, "-o", out, "--steps", "2");
+    assert_int_equal(result.status, 0);
+    cli_free(&result);
+    free(answers);
+    free(checkpoint);
+    free(log_path);
+    free(other);
+    free(out);
+    free(rows);
+}
+
 /* Dev has ended the streams: going on finds all done, and changes neither adapter nor checkpoint. */
 static void a_run_that_dev_has_ended_is_finished(void **state)
 {
@@ -456,6 +505,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_adapter_its_log_and_its_picture),
         cmocka_unit_test(a_run_cut_short_ends_as_an_unbroken_one),
+        cmocka_unit_test(one_training_at_a_time_has_an_output),
         cmocka_unit_test(a_run_that_dev_has_ended_is_finished),
         cmocka_unit_test(a_full_disk_leaves_the_checkpoint_before),
         cmocka_unit_test(a_model_answers_for_itself_and_goes_on_where_it_stood),
