@@ -425,6 +425,83 @@ static void out_of_memory_is_survived(void **state)
     ss_model_free(model);
 }
 
+/* Makes a call until it has all the memory it wants: of its n-th try the n-th allocation fails. */
+#define IN_WANT(call)                                                                          \
+    do {                                                                                       \
+        unsigned tries = 0;                                                                    \
+        do {                                                                                   \
+            count.fail_at = wanting ? count.calls + ++tries : 0;                               \
+            status = (call);                                                                   \
+            assert_true(status == SS_OK || status == SS_ERROR_MEMORY);                         \
+        } while (status != SS_OK);                                                             \
+        failures += tries > 0 ? tries - 1 : 0;                                                 \
+    } while (0)
+
+/* A life with every call, wanting memory or not: one and the same adapter, and evaluation. */
+static unsigned live(const ss_model *model, bool wanting, const char *adapter,
+                     ss_train_evaluation *evaluation)
+{
+    ss_train_params params = small_params();
+    ss_train_report report = {.struct_size = sizeof report};
+    counting count;
+    ss_allocator allocator = counting_allocator(&count);
+    ss_trainer *trainer, *other;
+    int32_t tokens[ROW_TOKENS];
+    unsigned failures = 0;
+    ss_status status;
+    params.mode = SS_TRAIN_SHARED;
+    params.teacher_weight = 0.5f;
+    params.start = ADAPTER;
+    params.states_folder = test_build_folder();
+    params.allocator = &allocator;
+    IN_WANT(ss_trainer_create(model, &params, &trainer, &error));
+    IN_WANT(ss_trainer_create(model, &params, &other, &error));
+    for (uint32_t row = 0; row < 8; row++) {
+        make_row(row, tokens);
+        IN_WANT(ss_trainer_add_row(trainer, tokens, ROW_TOKENS, PROMPT_TOKENS, &error));
+        IN_WANT(ss_trainer_add_row(other, tokens, ROW_TOKENS, PROMPT_TOKENS, &error));
+        IN_WANT(ss_trainer_add_dev_prompt(other, tokens, PROMPT_TOKENS, &error));
+    }
+    IN_WANT(ss_trainer_begin(trainer, &error));
+    for (int i = 0; i < 5; i++)
+        IN_WANT(ss_trainer_step(trainer, &report, &error));
+    IN_WANT(ss_trainer_save(trainer, CHECKPOINT, &error));
+    IN_WANT(ss_trainer_plan_minutes(other, 1e-6, &error));
+    IN_WANT(ss_trainer_resume(other, CHECKPOINT, &error));
+    while (!report.done)
+        IN_WANT(ss_trainer_step(other, &report, &error));
+    IN_WANT(ss_trainer_evaluate(other, 0, 20, 8, evaluation, &error));
+    IN_WANT(ss_trainer_write_adapter(other, adapter, &error));
+    ss_trainer_free(other);
+    ss_trainer_free(trainer);
+    assert_int_equal(count.held_blocks, 0);
+    assert_false(count.wrong_size);
+    return failures;
+}
+
+static void want_of_memory_in_any_call_changes_nothing(void **state)
+{
+    (void)state;
+    ss_model *model = load_small(NULL);
+    ss_train_params params = small_params();
+    ss_train_evaluation rich = {.struct_size = sizeof rich}, poor = {.struct_size = sizeof poor};
+    size_t bytes, other_bytes;
+    params.mode = SS_TRAIN_SHARED;
+    ss_trainer *start = create(model, &params);
+    accept(&error, ss_trainer_write_adapter(start, ADAPTER, &error));
+    ss_trainer_free(start);
+    assert_int_equal(live(model, false, ADAPTER ".2", &rich), 0);
+    assert_true(live(model, true, ADAPTER ".3", &poor) > 100);
+    unsigned char *wanted = read_file(ADAPTER ".2", &bytes);
+    unsigned char *got = read_file(ADAPTER ".3", &other_bytes);
+    assert_int_equal(other_bytes, bytes);
+    assert_memory_equal(got, wanted, bytes);
+    assert_memory_equal(&poor, &rich, sizeof rich);
+    free(got);
+    free(wanted);
+    ss_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +517,7 @@ int main(void)
         cmocka_unit_test(divergence_is_told_and_changes_nothing),
         cmocka_unit_test(minutes_become_steps),
         cmocka_unit_test(out_of_memory_is_survived),
+        cmocka_unit_test(want_of_memory_in_any_call_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
