@@ -11,6 +11,7 @@
 #include "train_live.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,20 @@ static int by_line(const void *key, const void *row)
     return (line > other) - (line < other);
 }
 
+/* Where the file has something else than tokens of the model there is a problem. */
+static const char *take_tokens(const distill *of, const double *ids, size_t count, train_row *row)
+{
+    ss_model_info info = {.struct_size = sizeof info};
+    ss_model_get_info(of->job->model, &info, NULL);
+    for (size_t i = 0; i < count; i++) {
+        if (!(ids[i] >= 0 && ids[i] < (double)info.vocabulary_size) || ids[i] != floor(ids[i]))
+            return "\"tokens\" are not the model's";
+        const int32_t id = (int32_t)ids[i];
+        tokens_add(&row->tokens, &id, 1);
+    }
+    return NULL;
+}
+
 /* One line of the file into its row, if the training has that row. NULL, or what is wrong. */
 static const char *take_answer(distill *of, json_cursor *in, double *ids)
 {
@@ -147,10 +162,8 @@ static const char *take_answer(distill *of, json_cursor *in, double *ids)
         if (row->prompt.length != prompt.length ||
             (prompt.length > 0 && memcmp(row->prompt.bytes, prompt.bytes, prompt.length) != 0))
             problem = "its prompt is not the data's: they have changed since";
-        for (size_t i = 0; problem == NULL && i < count; i++) {
-            int32_t id = (int32_t)ids[i];
-            tokens_add(&row->tokens, &id, 1);
-        }
+        if (problem == NULL)
+            problem = take_tokens(of, ids, count, row);
         of->answered[row - rows->rows] = problem == NULL;
         of->done += problem == NULL;
     }

@@ -342,6 +342,18 @@ static void a_model_answers_for_itself_and_goes_on_where_it_stood(void **state)
     cli_free(&result);
     char *again = read_file(answers, &again_bytes);
     assert_string_equal(again, text);
+    static const char *const foreign[] = {"512", "-1", "1.5", "null", "1e99"};
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        const char *first = strstr(text, "\"tokens\":[") + strlen("\"tokens\":[");
+        FILE *file = fopen(answers, "wb");
+        assert_non_null(file);
+        fprintf(file, "%.*s%s%s", (int)(first - text), text, foreign[i], strchr(first, ','));
+        fclose(file);
+        result = cli_run(DISTILL);
+        cli_failed(&result, 1, "line 2: \"tokens\" are not the model's");
+        assert_non_null(strstr(result.error, answers));
+        cli_free(&result);
+    }
     result = cli_run(DISTILL, "--distill-tokens", "13");
     cli_failed(&result, 1, answers);
     cli_free(&result);
