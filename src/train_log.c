@@ -53,6 +53,13 @@ int train_log_close(train_log *of)
     return report("%s: %s", of->path, strerror(errno != 0 ? errno : EIO));
 }
 
+int train_log_sync(const train_log *of)
+{
+    if (fsync(fileno(of->file)) == 0 || errno == EINVAL) /* a device has no need */
+        return GO_ON;
+    return report("%s: %s", of->path, strerror(errno));
+}
+
 static void write_list(buffer *to, const char *key, const double *values, uint32_t count)
 {
     json_key(to, key);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A training's log: one JSON object a line, "event" telling its kind (begin, step, dev, end). Every
- * line is written whole before the next thing happens, so that a checkpoint never knows more than
- * the log. */
+ * line is written whole before the next thing happens, and is on the disk before a checkpoint is, which so
+ * never knows more than the log. */
 #ifndef TRAIN_LOG_H
 #define TRAIN_LOG_H
 
@@ -31,6 +31,9 @@ double train_log_seconds(const train_log *of);
 /* Of a line: train_log_open, json_ calls on &of->line, train_log_close (GO_ON or EXIT_ERROR). */
 void train_log_open(train_log *of, const char *event);
 int train_log_close(train_log *of);
+
+/* What is written is on the disk. GO_ON or EXIT_ERROR. */
+int train_log_sync(const train_log *of);
 
 int train_log_step(train_log *of, const ss_train_report *step, uint32_t stream_count);
 int train_log_dev(train_log *of, uint32_t total_step, const ss_train_evaluation *dev,

@@ -54,6 +54,8 @@ static int save(run *of)
     ss_error_init(&error, sizeof error);
     if (!of->checkpoints)
         return GO_ON;
+    if (train_log_sync(&of->log) != GO_ON)
+        return EXIT_ERROR;
     if (ss_trainer_save(of->trainer, of->checkpoint.bytes, &error) != SS_OK)
         return say_error(of, of->checkpoint.bytes, &error);
     of->saved_ms = now_ms();
