@@ -9,8 +9,13 @@
 
 int json_lines_open(const char *path, json_lines *of)
 {
+    static const char mark[] = "\xef\xbb\xbf"; /* that some editors begin UTF-8 with */
     *of = (json_lines){0};
-    return input_read(path, &of->file);
+    int status = input_read(path, &of->file);
+    const size_t length = sizeof mark - 1;
+    if (of->file.length >= length && memcmp(of->file.bytes, mark, length) == 0)
+        of->at = length;
+    return status;
 }
 
 void json_lines_close(json_lines *of)

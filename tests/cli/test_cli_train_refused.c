@@ -113,6 +113,24 @@ static void a_row_of_ten_megabytes_is_named_at_once(void **state)
     free(out);
 }
 
+/* As editors on Windows write them: a byte order mark, lines that end in two characters. */
+static void rows_may_begin_with_a_mark(void **state)
+{
+    (void)state;
+    static const char text[] = "\xef\xbb\xbf{\"prompt\":\"Once\",\"completion\":\" upon a time\"}\r\n\r\n"
+                               "{\"prompt\":\"There was\",\"completion\":\" a little girl\"}\r\n";
+    const char *path = cli_write("train-mark.jsonl", text, sizeof text - 1);
+    char *out = fresh("train-mark.gguf");
+    cli_result result = cli_run(TRAIN, SHAPE, "-d", path, "-o", out, "--steps", "2", "--json");
+    if (result.status != 0)
+        fail_msg("%s", result.error);
+    json_is(result.out, "rows", "2");
+    json_is(result.out, "rows_of_file", "2");
+    assert_null(strstr(result.error, "left out"));
+    cli_free(&result);
+    free(out);
+}
+
 /* The row's number is its line's, and the sum tells all. */
 static void rows_left_out_are_counted_and_named(void **state)
 {
@@ -277,6 +295,7 @@ int main(void)
         cmocka_unit_test(a_training_without_a_result_does_not_begin),
         cmocka_unit_test(data_that_cannot_be_used_is_named),
         cmocka_unit_test(a_row_of_ten_megabytes_is_named_at_once),
+        cmocka_unit_test(rows_may_begin_with_a_mark),
         cmocka_unit_test(rows_left_out_are_counted_and_named),
         cmocka_unit_test(another_budget_is_no_resumption),
         cmocka_unit_test(a_start_keeps_its_shape),
