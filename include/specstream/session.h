@@ -122,10 +122,10 @@ SS_API ss_status ss_session_set_adapter(ss_session *session, const ss_adapter *a
 typedef uint32_t ss_draft_sources; /* any union of: */
 #define SS_DRAFT_NONE ((ss_draft_sources)0)    /* plain decoding */
 #define SS_DRAFT_STREAMS ((ss_draft_sources)1) /* the adapter's streams, where it has any */
-#define SS_DRAFT_NGRAM ((ss_draft_sources)2)   /* what prompt and output have said before, and what
-                                                * the session generated in sequences it has let go,
-                                                * the last 4,096 tokens or so; setting adapter or
-                                                * streams anew forgets those */
+#define SS_DRAFT_NGRAM ((ss_draft_sources)2)   /* what prompt and output have said before; where no
+                                                * streams draft, also what the session generated in
+                                                * sequences it has let go, 4,096 tokens of it, until
+                                                * adapter or streams are set anew */
 #define SS_DRAFT_CALLER ((ss_draft_sources)4)  /* the host's own guesses */
 
 typedef int32_t ss_tree_mode;

@@ -28,7 +28,9 @@ static void update_ngrams(ss_session *session)
         ssi_ngram_truncate(ngram, same);
     while (ngram->count < sequence->count)
         ssi_ngram_append(ngram, sequence->tokens[ngram->count]);
-    ssi_history_follow(&session->drafting->history, sequence->tokens, same, sequence->count);
+    if (session->drafting->history.said.capacity > 0)
+        ssi_history_follow(&session->drafting->history, sequence->tokens, same,
+                           sequence->count);
     session->unchanged = UINT32_MAX;
 }
 
@@ -38,7 +40,7 @@ void ssi_drafting_let_go(ss_session *session, const int32_t *tokens, uint32_t be
 {
     enum { LEAD = 6 };
     ssi_drafting *drafting = session->drafting;
-    if (!drafting || !(drafting->config.sources & SS_DRAFT_NGRAM))
+    if (!drafting || drafting->history.said.capacity == 0)
         return;
     if (begin < session->prompt_count)
         begin = session->prompt_count;

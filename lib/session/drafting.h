@@ -25,7 +25,7 @@ typedef struct ssi_drafting {
     ssi_planner *planner;
     ssi_stream_source stream_source;
     ssi_ngram ngram;
-    ssi_history history;
+    ssi_history history;     /* without streams alone; else its capacity is 0 */
     ssi_caller_source caller_source;
     ssi_draft_source sources[SSI_SOURCE_COUNT];
     uint32_t source_count;

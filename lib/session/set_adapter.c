@@ -107,6 +107,17 @@ static void plan_config(const ss_session *session, const ss_adapter *adapter,
     }
 }
 
+static bool has_streams(const ssi_drafting *drafting)
+{
+    return (drafting->config.sources & SS_DRAFT_STREAMS) && drafting->streams.count > 0;
+}
+
+/* Streams know what answers to their task look like: beside them a history brings rows, few tokens. */
+static bool has_history(const ssi_drafting *drafting)
+{
+    return (drafting->config.sources & SS_DRAFT_NGRAM) && !has_streams(drafting);
+}
+
 static ssi_drafting *layout(ss_session *session, ssi_drafting *drafting,
                             const ss_adapter *adapter, ssi_arena *arena)
 {
@@ -115,10 +126,10 @@ static ssi_drafting *layout(ss_session *session, ssi_drafting *drafting,
     drafting->shown = ssi_arena_take(arena, SSI_TREE_NODES, sizeof *drafting->shown);
     ssi_streams_layout(&session->work, &drafting->streams, adapter, arena);
     ssi_stream_source_layout(&drafting->stream_source, arena);
-    if (drafting->config.sources & SS_DRAFT_NGRAM) {
+    if (drafting->config.sources & SS_DRAFT_NGRAM)
         ssi_ngram_layout(&drafting->ngram, arena, session->context_length);
+    if (has_history(drafting))
         ssi_history_layout(&drafting->history, arena, HISTORY_TOKENS);
-    }
     if (drafting->config.sources & SS_DRAFT_CALLER)
         ssi_caller_source_layout(&drafting->caller_source, arena);
     return place;
@@ -148,13 +159,15 @@ static void settle_in(ss_session *session, ssi_drafting *drafting)
     ssi_planner_init(drafting->planner, &drafting->plan_config);
     drafting->plan_config.row_cost_shape = NULL;
     keep_numbers(drafting);
-    if ((sources & SS_DRAFT_STREAMS) && drafting->streams.count > 0)
+    if (has_streams(drafting))
         drafting->sources[drafting->source_count++] =
             ssi_stream_source_interface(&drafting->stream_source);
     if (sources & SS_DRAFT_NGRAM) {
         ssi_ngram_reset(&drafting->ngram);
-        ssi_history_reset(&drafting->history);
         drafting->sources[drafting->source_count++] = ssi_ngram_interface(&drafting->ngram);
+    }
+    if (has_history(drafting)) {
+        ssi_history_reset(&drafting->history);
         drafting->sources[drafting->source_count++] = ssi_history_interface(&drafting->history);
     }
     if (sources & SS_DRAFT_CALLER)
