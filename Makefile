@@ -5,7 +5,15 @@ ifeq ($(MAKELEVEL),0) # all cores, unless a -j on the command line says otherwis
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
 endif
 CFLAGS   ?= -O2 -g
-OBJCOPY  ?= objcopy
+# A cross compiler's own.
+tool_of   = $(shell $(CC) -print-prog-name=$(1) 2>/dev/null || echo $(1))
+ifeq ($(origin AR),default)
+AR       := $(call tool_of,ar)
+endif
+ifeq ($(origin LD),default)
+LD       := $(call tool_of,ld)
+endif
+OBJCOPY  ?= $(call tool_of,objcopy)
 PYTHON   ?= python3
 PREFIX   ?= /usr/local
 BINDIR   ?= $(PREFIX)/bin
@@ -45,7 +53,7 @@ endif
 
 lib_c     := $(sort $(wildcard lib/*/*.c lib/*/*/*.c))
 ifneq ($(arch),x86_64)
-lib_c     := $(filter-out lib/kernel/x86/%,$(lib_c))
+lib_c     := $(filter-out lib/kernel/x86/% %_fma.c,$(lib_c))
 endif
 lib_o     := $(lib_c:%.c=$(out)/%.o)
 src_o     := $(patsubst %.c,$(out)/%.o,$(sort $(wildcard src/*.c)))

@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-unset MAKEFLAGS MAKELEVEL # called as a person does, by no make above
+unset MAKEFLAGS MAKELEVEL SANITIZE # called as a person does, by no make above
 bad=0
 complain() { echo "$1"; bad=1; }
 
