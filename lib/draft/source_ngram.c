@@ -161,22 +161,24 @@ void ssi_ngram_append(ssi_ngram *ngram, int32_t token)
     ngram->here.length = ngram->states[ngram->here.state].length;
 }
 
-void ssi_ngram_truncate(ssi_ngram *ngram, uint32_t count)
+static void build_anew(ssi_ngram *ngram, uint32_t count)
 {
-    if (count >= ngram->count)
-        return;
     ssi_ngram_reset(ngram);
     while (ngram->count < count)
         ssi_ngram_append(ngram, ngram->tokens[ngram->count]);
+}
+
+void ssi_ngram_truncate(ssi_ngram *ngram, uint32_t count)
+{
+    if (count < ngram->count)
+        build_anew(ngram, count);
 }
 
 void ssi_ngram_drop(ssi_ngram *ngram, uint32_t count)
 {
     uint32_t kept = ngram->count - count;
     memmove(ngram->tokens, ngram->tokens + count, kept * sizeof *ngram->tokens);
-    ssi_ngram_reset(ngram);
-    while (ngram->count < kept)
-        ssi_ngram_append(ngram, ngram->tokens[ngram->count]);
+    build_anew(ngram, kept);
 }
 
 /* The longest suffix of (match, token) that the text holds. */

@@ -40,6 +40,8 @@ void ssi_drafting_let_go(ss_session *session, const int32_t *tokens, uint32_t be
 {
     enum { LEAD = 6 };
     ssi_drafting *drafting = session->drafting;
+    if (begin < session->unchanged)
+        session->unchanged = begin;
     if (!drafting || drafting->history.said.capacity == 0)
         return;
     if (begin < session->prompt_count)

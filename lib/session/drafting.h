@@ -47,7 +47,8 @@ void ssi_drafting_plan(ss_session *session);
 /* What came of it: `before` tokens were there when the pass began. */
 void ssi_drafting_observe(ss_session *session, uint32_t before);
 
-/* tokens[begin .. end) leave the sequence; session->prompt_count is still theirs. */
+/* tokens[begin .. end) leave the sequence, drafting or not: nothing from `begin` on is unchanged.
+ * session->prompt_count is still theirs. */
 void ssi_drafting_let_go(ss_session *session, const int32_t *tokens, uint32_t begin, uint32_t end);
 
 /* set_adapter.c */

@@ -59,7 +59,6 @@ uint32_t ssi_session_replace(ss_session *session, const int32_t *tokens, uint32_
     memmove(sequence->tokens, tokens, count * sizeof *tokens); /* may be get_tokens' own array */
     sequence->count = count;
     sequence->dropped = 0;
-    session->unchanged = shared < session->unchanged ? shared : session->unchanged;
     session->prompt_count = count;
     session->has_logits = false;
     session->stop = SS_STOP_NONE;
@@ -131,7 +130,6 @@ static ss_status slide(ss_session *session, ss_error *error)
 
     *sequence = (ssi_sequence){session->slid, count, sequence->dropped + drop};
     session->slid = whole;
-    session->unchanged = keep < session->unchanged ? keep : session->unchanged;
     ss_status status = run_rest(session, error);
     if (status != SS_OK) {
         session->slid = sequence->tokens;
@@ -277,8 +275,6 @@ ss_status ssi_session_rewind(ss_session *session, size_t count, ss_error *error)
     }
     ssi_drafting_let_go(session, sequence->tokens, (uint32_t)count, sequence->count);
     sequence->count = (uint32_t)count;
-    session->unchanged = sequence->count < session->unchanged ? sequence->count
-                                                              : session->unchanged;
     session->has_logits = false;
     if (session->work.cache.length >= count)
         session->work.cache.length = (uint32_t)count - 1;

@@ -149,12 +149,6 @@ static void append(ssi_ngram *ngram, const int32_t *tokens, size_t count)
         ssi_ngram_append(ngram, tokens[i]);
 }
 
-static uint32_t match_length(const ssi_ngram *ngram)
-{
-    int32_t link = ngram->states[ngram->last].link;
-    return link < 0 ? 0 : ngram->states[link].length;
-}
-
 static void proposals_are_the_longest_matchs_continuations(void **state)
 {
     (void)state;
@@ -171,9 +165,9 @@ static void proposals_are_the_longest_matchs_continuations(void **state)
         for (uint32_t i = 0; i < count; i++) {
             ssi_ngram_append(&ngram, text[i]);
             uint32_t want = naive_match(text, i, text, i + 1);
-            if (match_length(&ngram) != want)
+            if (ngram.here.length != want)
                 fail_msg("seed %llu: match %u of %u", (unsigned long long)seed,
-                         match_length(&ngram), want);
+                         ngram.here.length, want);
         }
 
         search in = {text, text, count, count, alphabet, seed};

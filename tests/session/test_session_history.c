@@ -20,19 +20,6 @@ static void expect_ok(ss_status status)
         fail_msg("%s", error.message);
 }
 
-/* LENGTH tokens; returns how many steps they took. */
-static uint32_t say(ss_session *session, int32_t said[LENGTH])
-{
-    uint32_t steps = 0;
-    for (size_t count = 0; count < LENGTH; steps++) {
-        ss_step step = {.struct_size = sizeof step};
-        expect_ok(ssi_session_step(session, (uint32_t)(LENGTH - count), &step, &error));
-        memcpy(said + count, step.tokens, step.count * sizeof *said);
-        count += step.count;
-    }
-    return steps;
-}
-
 typedef struct scene {
     ss_session *session;
     int32_t prompt[ROOM], other[ROOM];
@@ -43,8 +30,8 @@ typedef struct scene {
 
 static void by_another_prompt(scene *in)
 {
-    expect_ok(ssi_session_prefill(in->session, in->other, in->count, &error));
-    expect_ok(ssi_session_prefill(in->session, in->prompt, in->count, &error));
+    prefill(in->session, in->other, in->count);
+    prefill(in->session, in->prompt, in->count);
 }
 
 static void by_rewinding(scene *in)
@@ -72,8 +59,8 @@ static void what_was_said_is_drafted_from(void **state)
         ss_stream_config config;
         in.session = open_session(model);
         set_sampled(in.session, 1.0f, 5);
-        expect_ok(ssi_session_prefill(in.session, in.prompt, in.count, &error));
-        assert_int_equal(say(in.session, plain), LENGTH - 1);
+        prefill(in.session, in.prompt, in.count);
+        assert_int_equal(generate(in.session, plain, LENGTH), LENGTH - 1);
         ssi_session_free(in.session);
 
         in.session = open_session(model);
@@ -83,11 +70,11 @@ static void what_was_said_is_drafted_from(void **state)
         config.tree_mode = SS_TREE_BEST;
         config.best_count = 8;
         expect_ok(ssi_session_set_streams(in.session, &config, &error));
-        expect_ok(ssi_session_prefill(in.session, in.prompt, in.count, &error));
+        prefill(in.session, in.prompt, in.count);
         expect_ok(ssi_session_save(in.session, in.blob, BLOB, &in.blob_bytes, &error));
-        uint32_t steps = say(in.session, first), steps_again;
+        uint32_t steps = generate(in.session, first, LENGTH), steps_again;
         let_go[way](&in);
-        steps_again = say(in.session, again);
+        steps_again = generate(in.session, again, LENGTH);
         assert_memory_equal(first, plain, sizeof plain);
         assert_memory_equal(again, plain, sizeof plain);
         if (steps_again * 3 > steps) /* about eight tokens a step, once it knows */

@@ -84,11 +84,12 @@ static inline size_t story_tokens(const ss_model *model, int32_t *tokens, size_t
     return count;
 }
 
-/* Steps until `count` tokens have come. */
-static inline void generate(ss_session *session, int32_t *tokens, size_t count)
+/* Steps until `count` tokens have come; returns how many. */
+static inline uint32_t generate(ss_session *session, int32_t *tokens, size_t count)
 {
     ss_error error = {.struct_size = sizeof error};
-    for (size_t done = 0; done < count;) {
+    uint32_t steps = 0;
+    for (size_t done = 0; done < count; steps++) {
         ss_step step = {.struct_size = sizeof step};
         if (ssi_session_step(session, (uint32_t)(count - done), &step, &error) != SS_OK)
             fail_msg("after %zu tokens: %s", done, error.message);
@@ -96,6 +97,7 @@ static inline void generate(ss_session *session, int32_t *tokens, size_t count)
         memcpy(tokens + done, step.tokens, step.count * sizeof *tokens);
         done += step.count;
     }
+    return steps;
 }
 
 static inline void prefill(ss_session *session, const int32_t *tokens, size_t count)
