@@ -76,6 +76,13 @@ void buffer_format(buffer *to, const char *format, ...)
                       (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
 }
 
+void buffer_join(buffer *to, const char *path, const char *ending)
+{
+    buffer_text(to, path);
+    buffer_text(to, ending);
+    buffer_append(to, "", 1);
+}
+
 void buffer_clear(buffer *to)
 {
     to->length = 0;

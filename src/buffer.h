@@ -15,6 +15,7 @@ typedef struct buffer {
 void buffer_append(buffer *to, const void *bytes, size_t length);
 void buffer_text(buffer *to, const char *text);
 void buffer_format(buffer *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buffer_join(buffer *to, const char *path, const char *ending); /* both, and the NUL */
 void buffer_clear(buffer *to); /* keeps the memory */
 void buffer_free(buffer *to);
 

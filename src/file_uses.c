@@ -27,9 +27,7 @@ void file_uses_write(file_uses *to, const char *name, const char *path, const ch
 static buffer name_of(const file_use *use)
 {
     buffer name = {0};
-    buffer_text(&name, use->path);
-    buffer_text(&name, use->ending);
-    buffer_append(&name, "", 1);
+    buffer_join(&name, use->path, use->ending);
     return name;
 }
 

@@ -39,8 +39,7 @@ void output_text(const char *text)
 void output_plain(const char *text)
 {
     buffer copy = {0};
-    buffer_text(&copy, text);
-    buffer_append(&copy, "", 1);
+    buffer_join(&copy, text, "");
     plain_text(copy.bytes);
     output_text(copy.bytes);
     buffer_free(&copy);

@@ -36,18 +36,11 @@ static void split_budget(const train_job *of, train_job *tuning, train_job *draf
     drafting->minutes = (float)(minutes - minutes * share);
 }
 
-static void name_tuned(const train_job *of, buffer *to)
-{
-    buffer_format(to, "%s.tuned", of->out);
-    buffer_append(to, "", 1);
-}
-
 /* No checkpoint to go on from: answers that are there can't be those of the model to come. */
 static int check_answers(const train_job *of, const char *tuned)
 {
     buffer checkpoint = {0};
-    buffer_format(&checkpoint, "%s.checkpoint", tuned);
-    buffer_append(&checkpoint, "", 1);
+    buffer_join(&checkpoint, tuned, ".checkpoint");
     const bool goes_on = of->resume && access(checkpoint.bytes, F_OK) == 0;
     buffer_free(&checkpoint);
     return goes_on ? GO_ON : train_distill_check_new(of);
@@ -63,7 +56,7 @@ static int tune_and_distill(const train_job *of)
         return usage_error("train", "standard input can't be read twice, for tuning and for "
                                     "answers");
     split_budget(of, &tuning, &drafting);
-    name_tuned(of, &tuned);
+    buffer_join(&tuned, of->out, ".tuned");
     tuning.out = drafting.params.start = tuned.bytes;
     tuning.parts[SS_STAGE_STREAMS] = tuning.parts[SS_STAGE_PRUNE] = 0;
     tuning.dev = NULL;
@@ -94,7 +87,7 @@ static int check_files(const train_job *of)
     char *answers = of->distill ? train_distill_path(of) : NULL;
     file_uses files = {0};
     buffer tuned = {0};
-    name_tuned(of, &tuned);
+    buffer_join(&tuned, of->out, ".tuned");
     file_uses_read(&files, "-m", of->settings.model);
     file_uses_read(&files, "-d", of->data);
     file_uses_read(&files, "--dev", of->dev);

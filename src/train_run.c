@@ -30,13 +30,6 @@ typedef struct run {
     bool finished, stopped_early;
 } run;
 
-static void name_file(buffer *to, const char *out, const char *ending)
-{
-    buffer_text(to, out);
-    buffer_text(to, ending);
-    buffer_append(to, "", 1);
-}
-
 static bool exists(const char *path)
 {
     return access(path, F_OK) == 0;
@@ -247,7 +240,7 @@ static int start_anew(run *of)
     ss_error_init(&error, sizeof error);
     if (of->job->resume)
         report("%s: no such file: training begins at the beginning", of->checkpoint.bytes);
-    name_file(&old, of->checkpoint.bytes, ".old");
+    buffer_join(&old, of->checkpoint.bytes, ".old");
     if (rename(of->checkpoint.bytes, old.bytes) == 0)
         report("%s is of an earlier training: kept as %s", of->checkpoint.bytes, old.bytes);
     buffer_free(&old);
@@ -305,9 +298,9 @@ static const dev_point *written_dev(const run *of)
 int train_run(train_job *job)
 {
     run of = {.job = job, .checkpoints = true};
-    name_file(&of.checkpoint, job->out, ".checkpoint");
-    name_file(&of.log_path, job->out, ".log.jsonl");
-    name_file(&of.best, job->out, ".best");
+    buffer_join(&of.checkpoint, job->out, ".checkpoint");
+    buffer_join(&of.log_path, job->out, ".log.jsonl");
+    buffer_join(&of.best, job->out, ".best");
     train_live_begin(job->params.stream_count, &of.live);
     int status = train_job_trainer(job, job->params.start, job->params.steps, &of.trainer);
     interrupt_note();
