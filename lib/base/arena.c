@@ -7,7 +7,7 @@
 
 void *ssi_arena_take(ssi_arena *arena, size_t count, size_t element_bytes)
 {
-    size_t bytes, start = (arena->used + SSI_ALIGN - 1) & ~(size_t)(SSI_ALIGN - 1);
+    size_t bytes, start = ssi_round_up(arena->used, SSI_ALIGN);
     arena->overflow |= start < arena->used || ssi_mul(count, element_bytes, &bytes) ||
                        ssi_add(start, bytes, &arena->used);
     return arena->base && !arena->overflow ? arena->base + start : NULL;

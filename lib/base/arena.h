@@ -14,6 +14,12 @@ typedef struct ssi_arena {
     bool overflow; /* sticky: checked once, after the whole layout */
 } ssi_arena;
 
+/* The next multiple of `multiple`, or `count` if it is one. */
+static inline size_t ssi_round_up(size_t count, size_t multiple)
+{
+    return (count + multiple - 1) / multiple * multiple;
+}
+
 /* `count` elements, 64-byte aligned, uninitialised; NULL while counting or after overflow. */
 void *ssi_arena_take(ssi_arena *arena, size_t count, size_t element_bytes);
 

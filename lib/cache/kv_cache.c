@@ -12,8 +12,7 @@ static void layout_area(ssi_kv_cache *cache, ssi_kv_place place, uint32_t slots,
                         ssi_arena *arena)
 {
     ssi_kv_area *area = &cache->areas[place];
-    size_t padded = ((size_t)slots + SSI_ATTENTION_BLOCK - 1) / SSI_ATTENTION_BLOCK *
-                    SSI_ATTENTION_BLOCK;
+    size_t padded = ssi_round_up(slots, SSI_ATTENTION_BLOCK);
     size_t heads = (size_t)cache->head_count * (layered ? cache->layer_count : 1u);
     size_t number_bytes = (size_t)cache->head_length * cache->number_bytes;
     arena->overflow |= ssi_mul(padded, number_bytes, &area->head_bytes);

@@ -30,8 +30,9 @@ static void layout_lora(const ssi_pair_plan *pair, ssi_lora *lora, ssi_arena *ar
     uint32_t out = (uint32_t)pair->b->dims[1];
     ssi_matrix_layout(&lora->a, SSI_TYPE_Q8_0, rank, (uint32_t)pair->a->dims[0], arena);
     lora->b.rows = out;
-    lora->b.quants = ssi_arena_take(arena, ssi_padded(out), (size_t)(rank + 3) / 4 * 4);
-    lora->b.scales = ssi_arena_take(arena, ssi_padded(out), sizeof(float));
+    size_t lanes = ssi_round_up(out, SSI_GROUP);
+    lora->b.quants = ssi_arena_take(arena, lanes, ssi_round_up(rank, 4));
+    lora->b.scales = ssi_arena_take(arena, lanes, sizeof(float));
 }
 
 /* The pairs of some layers; NULL and nothing where there are none. */
@@ -73,7 +74,7 @@ static ss_adapter *layout(load *loading, ss_adapter *adapter, ssi_arena *arena)
         layout_pairs(plan->stream + skipped * SSI_LINEAR_COUNT,
                      plan->msa_layer_count * SSI_LINEAR_COUNT, plan->stream_pair_count,
                      &adapter->stream_rank, arena);
-    adapter->embedding_stride = ssi_padded(d);
+    adapter->embedding_stride = ssi_round_up(d, SSI_GROUP);
     if (plan->stream_embedding)
         adapter->stream_embedding = ssi_arena_take(
             arena, plan->stream_count * adapter->embedding_stride, sizeof(float));
@@ -91,7 +92,8 @@ static ss_adapter *layout(load *loading, ss_adapter *adapter, ssi_arena *arena)
                           arena);
         if (adapter->model->head.bias)
             adapter->draft_head.bias =
-                ssi_arena_take(arena, ssi_padded(adapter->draft_count), sizeof(float));
+                ssi_arena_take(arena, ssi_round_up(adapter->draft_count, SSI_GROUP),
+                               sizeof(float));
     }
     adapter->parent_rank = ssi_pair_rank(&plan->pairs[SSI_PAIR_PARENT]);
     if (adapter->parent_rank > 0) {
@@ -214,7 +216,7 @@ static ss_status fill_head(load *loading, ss_adapter *adapter, ss_error *error)
     const ssi_type_info *type = ssi_type_get(head->weight.type);
     const ssi_pair_plan *parent = &loading->plan.pairs[SSI_PAIR_PARENT];
     uint32_t d = loading->hyper->embedding_length, rank = adapter->parent_rank;
-    size_t stride = ssi_padded(d), rank_stride = ssi_padded(rank);
+    size_t stride = ssi_round_up(d, SSI_GROUP), rank_stride = ssi_round_up(rank, SSI_GROUP);
     float *products = loading->values + SSI_GROUP * stride;
     ssi_activation rows = {.columns = d, .value_stride = stride, .values = loading->values};
     ssi_matrix b = {.rows = 0};
@@ -306,7 +308,8 @@ static void layout_scratch(load *loading, ssi_arena *arena)
 {
     const ssi_gguf *gguf = loading->plan.gguf;
     size_t elements =
-        SSI_GROUP * (ssi_padded(loading->hyper->embedding_length) + SSI_LORA_RANK_MAX);
+        SSI_GROUP *
+        (ssi_round_up(loading->hyper->embedding_length, SSI_GROUP) + SSI_LORA_RANK_MAX);
     size_t widest = loading->hyper->feed_forward_length;
     if (widest < loading->hyper->embedding_length)
         widest = loading->hyper->embedding_length;

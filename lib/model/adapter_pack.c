@@ -36,8 +36,9 @@ bool ssi_pack_lora_b(const ssi_lora_b *b, const float *values, float scale)
     uint32_t chunk_count = (b->rank + 3) / 4;
     uint8_t *quants = (uint8_t *)b->quants;
     float *scales = (float *)b->scales;
-    memset(quants, 128, ssi_padded(b->rows) * chunk_count * 4);
-    memset(scales, 0, ssi_padded(b->rows) * sizeof *scales);
+    size_t lanes = ssi_round_up(b->rows, SSI_GROUP);
+    memset(quants, 128, lanes * chunk_count * 4);
+    memset(scales, 0, lanes * sizeof *scales);
     for (uint32_t row = 0; row < b->rows; row++) {
         const float *numbers = values + (size_t)row * b->rank;
         float largest = 0;
@@ -66,7 +67,7 @@ ssi_matrix ssi_pack_transposed(const float *values, uint32_t rows, uint32_t colu
                          .group_count = (rows + SSI_GROUP - 1) / SSI_GROUP,
                          .block_count = (columns + SSI_BLOCK - 1) / SSI_BLOCK,
                          .plane = {planes}};
-    memset(planes, 0, ssi_padded(rows) * columns * sizeof *planes);
+    memset(planes, 0, ssi_round_up(rows, SSI_GROUP) * columns * sizeof *planes);
     for (uint32_t column = 0; column < columns; column++)
         for (uint32_t row = 0; row < rows; row++)
             planes[((size_t)(row / SSI_GROUP) * columns + column) * SSI_GROUP +

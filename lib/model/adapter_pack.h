@@ -6,12 +6,6 @@
 
 #include "kernel/kernel.h"
 
-/* Lanes of whole groups. */
-static inline size_t ssi_padded(uint32_t count)
-{
-    return ((size_t)count + SSI_GROUP - 1) / SSI_GROUP * SSI_GROUP;
-}
-
 /* Rows of floats, row_stride apart, as rows of a packed matrix from first_row on, a multiple of
  * SSI_GROUP; `blocks` holds a group of rows encoded. False where a number is too large for the
  * matrix's type. */

@@ -91,8 +91,8 @@ static void lay_out(loader *load, ssi_arena *arena)
         if (slot->role->kind == SSI_SLOT_MATRIX)
             ssi_matrix_layout(&slot->matrix, slot->type->type, slot->rows, slot->columns, arena);
         else
-            slot->vector = ssi_arena_take(
-                arena, (slot->columns + SSI_GROUP - 1) / SSI_GROUP * SSI_GROUP, sizeof(float));
+            slot->vector = ssi_arena_take(arena, ssi_round_up(slot->columns, SSI_GROUP),
+                                          sizeof *slot->vector);
     }
     ss_model *model = ssi_arena_take(arena, 1, sizeof *model);
     ssi_layer *layers = ssi_arena_take(arena, load->hyper.layer_count, sizeof *layers);

@@ -2,6 +2,15 @@
 /* Rows of activations between the matrices. */
 #include "step/rows.h"
 
+void ssi_rows_layout(ssi_activation *x, uint32_t rows, uint32_t columns, ssi_arena *arena)
+{
+    x->columns = columns;
+    x->block_count = (columns + SSI_BLOCK - 1) / SSI_BLOCK;
+    x->value_stride = (size_t)x->block_count * SSI_BLOCK;
+    x->values = ssi_take_floats(arena, rows, x->value_stride);
+    x->blocks = ssi_arena_take(arena, rows, x->block_count * sizeof *x->blocks);
+}
+
 /* Below this many rows the calling thread is done before another one is awake. */
 #define ROWS_WORTH_SPREADING 4u
 

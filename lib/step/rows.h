@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What layers and head do to rows of activations: normalise, quantise, multiply. */
+/* What layers and head do to rows of activations: lay out, normalise, quantise, multiply. */
 #ifndef SSI_STEP_ROWS_H
 #define SSI_STEP_ROWS_H
 
 #include "step/step.h"
+
+/* [row][stride] numbers of an arena. */
+static inline float *ssi_take_floats(ssi_arena *arena, uint32_t rows, size_t stride)
+{
+    return ssi_arena_take(arena, rows, stride * sizeof(float));
+}
+
+/* Rows of whole blocks, in both forms (runs twice, base/arena.h). */
+void ssi_rows_layout(ssi_activation *x, uint32_t rows, uint32_t columns, ssi_arena *arena);
 
 /* body(context, row_begin, row_end) for ranges that cover all rows: spread over the threads when
  * there are rows enough to pay for waking them. */

@@ -10,25 +10,6 @@
 #include <math.h>
 #include <string.h>
 
-static size_t padded(size_t count)
-{
-    return (count + SSI_BLOCK - 1) / SSI_BLOCK * SSI_BLOCK;
-}
-
-static float *take_floats(ssi_arena *arena, size_t rows, size_t stride)
-{
-    return ssi_arena_take(arena, rows, stride * sizeof(float));
-}
-
-static void layout_row(ssi_activation *x, uint32_t columns, ssi_arena *arena)
-{
-    x->columns = columns;
-    x->block_count = (columns + SSI_BLOCK - 1) / SSI_BLOCK;
-    x->value_stride = (size_t)x->block_count * SSI_BLOCK;
-    x->values = take_floats(arena, 1, x->value_stride);
-    x->blocks = ssi_arena_take(arena, x->block_count, sizeof *x->blocks);
-}
-
 static void clear_row(ssi_activation *x)
 {
     if (x->values)
@@ -46,34 +27,34 @@ void ssi_streams_layout(ssi_workspace *work, ssi_streams *streams, const ss_adap
                                                               : adapter->root.rank;
     widest = adapter->prune.rank > widest ? adapter->prune.rank : widest;
     streams->count = adapter->stream_count;
-    streams->rank_stride = padded(rank);
+    streams->rank_stride = ssi_round_up(rank, SSI_BLOCK);
     for (uint32_t kind = 0; kind < SSI_LORA_KINDS; kind++)
         for (uint32_t map = 0; map < SSI_LORA_MAPS; map++) {
             streams->lora_t[kind][map] =
-                take_floats(arena, work->row_capacity, streams->rank_stride);
+                ssi_take_floats(arena, work->row_capacity, streams->rank_stride);
             streams->lora_rank[kind][map] =
                 ssi_arena_take(arena, work->row_capacity, sizeof(ssi_lora_rank));
         }
     if (streams->count == 0)
         return;
     streams->hidden_stride = work->hidden_stride;
-    streams->entries = take_floats(arena, work->logit_rows, work->hidden_stride);
-    streams->entry = take_floats(arena, 1, work->hidden_stride);
-    streams->term = take_floats(arena, 1, work->hidden_stride);
-    streams->root_unit = take_floats(arena, 1, padded(work->hidden_stride));
-    streams->embedding = take_floats(arena, 1, padded(work->hidden_stride));
-    streams->rank_product = take_floats(arena, 1, padded(widest));
+    streams->entries = ssi_take_floats(arena, work->logit_rows, work->hidden_stride);
+    streams->entry = ssi_take_floats(arena, 1, work->hidden_stride);
+    streams->term = ssi_take_floats(arena, 1, work->hidden_stride);
+    streams->root_unit = ssi_take_floats(arena, 1, ssi_round_up(work->hidden_stride, SSI_BLOCK));
+    streams->embedding = ssi_take_floats(arena, 1, ssi_round_up(work->hidden_stride, SSI_BLOCK));
+    streams->rank_product = ssi_take_floats(arena, 1, ssi_round_up(widest, SSI_BLOCK));
     if (adapter->stream_init == SSI_STREAM_VALUE_ROTATION) {
         size_t pairs = work->model->hyper.head_length / 2;
-        streams->rotation_cosine = take_floats(arena, streams->count, pairs);
-        streams->rotation_sine = take_floats(arena, streams->count, pairs);
+        streams->rotation_cosine = ssi_take_floats(arena, streams->count, pairs);
+        streams->rotation_sine = ssi_take_floats(arena, streams->count, pairs);
     }
-    streams->logit_stride = padded(adapter->draft_count);
-    streams->logits = take_floats(arena, streams->count, streams->logit_stride);
-    streams->conditioned = take_floats(arena, 1, streams->logit_stride);
+    streams->logit_stride = ssi_round_up(adapter->draft_count, SSI_BLOCK);
+    streams->logits = ssi_take_floats(arena, streams->count, streams->logit_stride);
+    streams->conditioned = ssi_take_floats(arena, 1, streams->logit_stride);
     if (adapter->parent_rank > 0) {
-        layout_row(&streams->parent_embedding, work->model->hyper.embedding_length, arena);
-        layout_row(&streams->parent, adapter->parent_rank, arena);
+        ssi_rows_layout(&streams->parent_embedding, 1, work->model->hyper.embedding_length, arena);
+        ssi_rows_layout(&streams->parent, 1, adapter->parent_rank, arena);
     }
 }
 
@@ -81,8 +62,9 @@ void ssi_streams_clear(ssi_streams *streams, const ss_model *model)
 {
     if (streams->count == 0)
         return;
-    memset(streams->embedding, 0, padded(streams->hidden_stride) * sizeof(float));
-    memset(streams->root_unit, 0, padded(streams->hidden_stride) * sizeof(float));
+    size_t state_bytes = ssi_round_up(streams->hidden_stride, SSI_BLOCK) * sizeof(float);
+    memset(streams->embedding, 0, state_bytes);
+    memset(streams->root_unit, 0, state_bytes);
     clear_row(&streams->parent_embedding);
     clear_row(&streams->parent);
     uint32_t pairs = model->hyper.head_length / 2;
@@ -98,7 +80,8 @@ static void add_low_rank(ssi_workspace *work, const ssi_low_rank *low, float *x,
     ssi_streams *streams = &work->streams;
     size_t stride = work->hidden_stride;
     ssi_activation in = {.columns = low->a.columns, .value_stride = stride, .values = x};
-    ssi_activation product = {.columns = low->rank, .value_stride = padded(low->rank),
+    ssi_activation product = {.columns = low->rank,
+                              .value_stride = ssi_round_up(low->rank, SSI_BLOCK),
                               .values = streams->rank_product};
     if (low->rank == 0)
         return;

@@ -1,30 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a pass computes in, laid out in one block. */
 #include "step/cut.h"
-#include "step/step.h"
+#include "step/rows.h"
 
 #include <string.h>
-
-static size_t padded(size_t count, size_t multiple)
-{
-    return (count + multiple - 1) / multiple * multiple;
-}
-
-/* Floats [row][stride]; the stride is what gemm needs. */
-static float *take_rows(ssi_arena *arena, uint32_t rows, size_t stride)
-{
-    return ssi_arena_take(arena, rows, stride * sizeof(float));
-}
-
-static void layout_activation(ssi_activation *x, uint32_t rows, uint32_t columns,
-                              ssi_arena *arena)
-{
-    x->columns = columns;
-    x->block_count = (columns + SSI_BLOCK - 1) / SSI_BLOCK;
-    x->value_stride = (size_t)x->block_count * SSI_BLOCK;
-    x->values = take_rows(arena, rows, x->value_stride);
-    x->blocks = ssi_arena_take(arena, rows, x->block_count * sizeof *x->blocks);
-}
 
 /* Columns past the last belong to its block and are read as zeros; nothing writes them. */
 static void clear_tail(const ssi_activation *x, uint32_t rows)
@@ -69,33 +48,34 @@ void ssi_workspace_layout(ssi_workspace *work, const ssi_workspace_shape *shape,
     ssi_kv_layout(&work->cache, &cache, &work->model->kernels, arena);
     layout_batch(work, arena);
 
-    work->hidden_stride = padded(hyper->embedding_length, SSI_GROUP);
-    work->query_stride = padded((size_t)hyper->head_count * hyper->head_length, SSI_GROUP);
-    work->key_stride = padded((size_t)hyper->head_count_kv * hyper->head_length, SSI_GROUP);
-    work->feed_stride = padded(hyper->feed_forward_length, SSI_GROUP);
-    work->logit_stride = padded(hyper->vocabulary_size, SSI_GROUP);
-    work->hidden = take_rows(arena, rows, work->hidden_stride);
-    work->delta = take_rows(arena, rows, work->hidden_stride);
-    work->query = take_rows(arena, rows, work->query_stride);
-    work->key = take_rows(arena, rows, work->key_stride);
-    work->value = take_rows(arena, rows, work->key_stride);
-    work->gate = take_rows(arena, rows, work->feed_stride);
-    work->up = take_rows(arena, rows, work->feed_stride);
-    layout_activation(&work->normed, rows, hyper->embedding_length, arena);
-    layout_activation(&work->attended, rows, hyper->head_count * hyper->head_length, arena);
-    layout_activation(&work->gated, rows, hyper->feed_forward_length, arena);
-    work->logits = take_rows(arena, work->logit_rows, work->logit_stride);
+    work->hidden_stride = ssi_round_up(hyper->embedding_length, SSI_GROUP);
+    work->query_stride = ssi_round_up((size_t)hyper->head_count * hyper->head_length, SSI_GROUP);
+    work->key_stride = ssi_round_up((size_t)hyper->head_count_kv * hyper->head_length, SSI_GROUP);
+    work->feed_stride = ssi_round_up(hyper->feed_forward_length, SSI_GROUP);
+    work->logit_stride = ssi_round_up(hyper->vocabulary_size, SSI_GROUP);
+    work->hidden = ssi_take_floats(arena, rows, work->hidden_stride);
+    work->delta = ssi_take_floats(arena, rows, work->hidden_stride);
+    work->query = ssi_take_floats(arena, rows, work->query_stride);
+    work->key = ssi_take_floats(arena, rows, work->key_stride);
+    work->value = ssi_take_floats(arena, rows, work->key_stride);
+    work->gate = ssi_take_floats(arena, rows, work->feed_stride);
+    work->up = ssi_take_floats(arena, rows, work->feed_stride);
+    ssi_rows_layout(&work->normed, rows, hyper->embedding_length, arena);
+    ssi_rows_layout(&work->attended, rows, hyper->head_count * hyper->head_length, arena);
+    ssi_rows_layout(&work->gated, rows, hyper->feed_forward_length, arena);
+    work->logits = ssi_take_floats(arena, work->logit_rows, work->logit_stride);
     work->chunk_stride = ssi_head_chunk_count(hyper->vocabulary_size);
-    work->chunk_peaks = ssi_arena_take(
-        arena, work->logit_rows > SSI_STREAMS_MAX ? work->logit_rows : SSI_STREAMS_MAX,
-        work->chunk_stride * sizeof *work->chunk_peaks);
-    work->contender_rows = take_rows(arena, work->logit_rows,
-                                     SSI_GROUP * (size_t)hyper->embedding_length);
-    work->contender_row = take_rows(arena, work->logit_rows, hyper->embedding_length);
-    work->peaks = ssi_arena_take(arena, work->logit_rows, sizeof *work->peaks);
+    uint32_t head_rows = /* the model's head runs over nodes, the draft head over streams */
+        work->logit_rows > SSI_STREAMS_MAX ? work->logit_rows : SSI_STREAMS_MAX;
+    work->chunk_peaks =
+        ssi_arena_take(arena, head_rows, work->chunk_stride * sizeof *work->chunk_peaks);
+    work->peaks = ssi_arena_take(arena, head_rows, sizeof *work->peaks);
+    work->contender_rows = ssi_take_floats(arena, work->logit_rows,
+                                           SSI_GROUP * (size_t)hyper->embedding_length);
+    work->contender_row = ssi_take_floats(arena, work->logit_rows, hyper->embedding_length);
 
     work->attention_scratch_bytes =
-        padded(ssi_attention_scratch_bytes(hyper->head_length, heads_per_kv), SSI_ALIGN);
+        ssi_round_up(ssi_attention_scratch_bytes(hyper->head_length, heads_per_kv), SSI_ALIGN);
     work->attention_scratch =
         ssi_arena_take(arena, threads > 1 ? threads * SSI_TASKS_PER_THREAD : 1u,
                        work->attention_scratch_bytes);

@@ -39,11 +39,6 @@ typedef struct row_chunk {
     float *prefix_keys, *prefix_values; /* [prefix_rows][d_h]: the task's gradients */
 } row_chunk;
 
-static uint32_t padded(uint32_t count)
-{
-    return (count + SSI_GROUP - 1) / SSI_GROUP * SSI_GROUP;
-}
-
 /* [count][d_h], rows `stride` apart, to [count / 16][d_h][16], zeros where keys end. */
 static void fill_panels(const float *from, size_t stride, uint32_t count, uint32_t length,
                         float *panels)
@@ -102,8 +97,8 @@ static void measure(const attention_work *work, row_chunk *chunk)
     }
     chunk->own_begin = rows->group_begin[chunk->row_begin];
     chunk->own_count = chunk->row_end - chunk->own_begin;
-    chunk->own_column = padded(chunk->given);
-    chunk->width = chunk->own_column + padded(chunk->own_count);
+    chunk->own_column = (uint32_t)ssi_round_up(chunk->given, SSI_GROUP);
+    chunk->width = chunk->own_column + (uint32_t)ssi_round_up(chunk->own_count, SSI_GROUP);
     assert(chunk->width <= work->scratch->width_max);
 }
 
