@@ -19,10 +19,8 @@ void ssi_draft_head_run(ssi_workspace *work, uint32_t first_row)
     ssi_head_run(work, &streams->adapter->draft_head, first_row, streams->count, streams->logits,
                  streams->logit_stride);
     streams->finite = 0;
-    for (uint32_t j = 0; j < streams->count; j++) {
-        bool finite = ssi_head_peak(work, j, streams->adapter->draft_count).finite;
-        streams->finite |= (uint64_t)finite << j;
-    }
+    for (uint32_t j = 0; j < streams->count; j++)
+        streams->finite |= (uint64_t)work->peaks[j].finite << j;
 }
 
 typedef struct condition_work {

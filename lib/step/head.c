@@ -37,23 +37,13 @@ static void head_body(void *context, uint32_t task)
         }
 }
 
-void ssi_head_run(ssi_workspace *work, const ssi_linear *head, uint32_t first,
-                  uint32_t row_count, float *logits, size_t logit_stride)
-{
-    ssi_rows_norm(work, work->model->output_norm, first, row_count, ssi_takes_quants(head));
-    head_work region = {.work = work, .head = head, .logits = logits,
-                        .logit_stride = logit_stride};
-    region.cut = ssi_cut_make(ssi_head_chunk_count(head->weight.rows), row_count,
-                              work->parallel->thread_count);
-    ssi_parallel_run(work->parallel, ssi_cut_tasks(&region.cut), head_body, &region);
-}
-
-ssi_peak ssi_head_peak(const ssi_workspace *work, uint32_t row, uint32_t count)
+/* What the chunks of one row come to. */
+static ssi_peak peak_of(const ssi_workspace *work, uint32_t row, uint32_t chunk_count)
 {
     const ssi_chunk_peak *chunks = work->chunk_peaks + row * work->chunk_stride;
     ssi_peak peak = {chunks[0].index, chunks[0].finite};
     float largest = chunks[0].logit;
-    for (uint32_t chunk = 1; chunk < ssi_head_chunk_count(count); chunk++) {
+    for (uint32_t chunk = 1; chunk < chunk_count; chunk++) {
         peak.finite &= chunks[chunk].finite;
         if (chunks[chunk].logit > largest) {
             largest = chunks[chunk].logit;
@@ -61,4 +51,17 @@ ssi_peak ssi_head_peak(const ssi_workspace *work, uint32_t row, uint32_t count)
         }
     }
     return peak;
+}
+
+void ssi_head_run(ssi_workspace *work, const ssi_linear *head, uint32_t first,
+                  uint32_t row_count, float *logits, size_t logit_stride)
+{
+    ssi_rows_norm(work, work->model->output_norm, first, row_count, ssi_takes_quants(head));
+    uint32_t chunk_count = ssi_head_chunk_count(head->weight.rows);
+    head_work region = {.work = work, .head = head, .logits = logits,
+                        .logit_stride = logit_stride};
+    region.cut = ssi_cut_make(chunk_count, row_count, work->parallel->thread_count);
+    ssi_parallel_run(work->parallel, ssi_cut_tasks(&region.cut), head_body, &region);
+    for (uint32_t row = 0; row < row_count; row++)
+        work->peaks[row] = peak_of(work, row, chunk_count);
 }

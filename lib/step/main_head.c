@@ -77,7 +77,6 @@ static void weigh_body(void *context, uint32_t row)
     _Alignas(64) float weighed[CONTENDERS];
     const ssi_chunk_peak *chunk = work->chunk_peaks + row * work->chunk_stride;
     ssi_peak *peak = &work->peaks[row];
-    *peak = ssi_head_peak(work, row, size);
     if (!peak->finite || !ssi_takes_quants(&work->model->head))
         return;
     const float least = logits[peak->token] - MARGIN;

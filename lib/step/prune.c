@@ -39,7 +39,6 @@ void ssi_prune_score(ssi_workspace *work, const ssi_tree *tree, float *probabili
     uint32_t row_of_node[SSI_TREE_NODES];
     uint8_t parents[SSI_TREE_NODES];
     float largest[SSI_TREE_NODES], sum[SSI_TREE_NODES];
-    bool finite[SSI_TREE_NODES];
     uint32_t count = find_parents(tree, parents), stride = (uint32_t)work->logit_stride;
     float *states = work->hidden + (size_t)tree->node_count * work->hidden_stride;
     for (uint32_t i = 0; i < count; i++) {
@@ -55,10 +54,7 @@ void ssi_prune_score(ssi_workspace *work, const ssi_tree *tree, float *probabili
         ssi_main_head_run(work, tree->node_count, count, work->logits);
     for (uint32_t i = 0; i < count; i++) {
         const float *logits = work->logits + (size_t)i * stride;
-        ssi_peak peak = adapter->draft_tokens ? ssi_head_peak(work, i, adapter->draft_count)
-                                              : work->peaks[i];
-        finite[i] = peak.finite;
-        largest[i] = logits[peak.token];
+        largest[i] = logits[work->peaks[i].token];
         sum[i] = kernels->exp_sum(logits, adapter->draft_count, largest[i], 1.0f);
     }
     probability[0] = 1.0f;
@@ -71,7 +67,8 @@ void ssi_prune_score(ssi_workspace *work, const ssi_tree *tree, float *probabili
                           : logit_outside(work, work->normed.values +
                                                     row * work->normed.value_stride, token);
         /* An early exit that makes no sense cuts nothing. */
-        probability[node] = finite[row] ? ssi_expf(logit - largest[row]) / sum[row] : 1.0f;
+        probability[node] =
+            work->peaks[row].finite ? ssi_expf(logit - largest[row]) / sum[row] : 1.0f;
     }
 }
 

@@ -66,7 +66,7 @@ typedef struct ssi_workspace {
     uint32_t chunk_stride;
     float *contender_rows;    /* [logit_rows][d][16]: rows of the head, interleaved */
     float *contender_row;     /* [logit_rows][d] */
-    ssi_peak *peaks;          /* [logit_rows]: of the last run of the model's own head */
+    ssi_peak *peaks;          /* [row of the last head run]: what they come to */
 
     uint64_t stage_ns[SSI_STAGE_COUNT];
 } ssi_workspace;
@@ -186,13 +186,11 @@ uint32_t ssi_draft_expand(void *context, uint32_t stream, int32_t parent_token,
 void ssi_layer_run(ssi_workspace *work, uint32_t layer);                  /* layer.c */
 void ssi_attention_run(ssi_workspace *work, uint32_t layer, bool quantise); /* attention.c */
 /* head.c: output norm and a head; logits of rows first .. first + row_count - 1, and their
- * work->chunk_peaks. */
+ * work->chunk_peaks and work->peaks, both [row of this run]. */
 void ssi_head_run(ssi_workspace *work, const ssi_linear *head, uint32_t first,
                   uint32_t row_count, float *logits, size_t logit_stride);
-/* What the chunks of one row, of that run, come to: the lowest index of its largest logit. */
-ssi_peak ssi_head_peak(const ssi_workspace *work, uint32_t row, uint32_t count);
-/* main_head.c: the model's own head, the logits of the likeliest tokens again in binary32, and in
- * work->peaks which is the largest then; rows logit_stride apart. */
+/* main_head.c: the model's own head, the logits of the likeliest tokens again in binary32, and the
+ * peaks as they are then; rows logit_stride apart. */
 void ssi_main_head_run(ssi_workspace *work, uint32_t first, uint32_t row_count, float *logits);
 ss_status ssi_verify_run(ssi_workspace *work, const ssi_tree *tree, const ssi_sampler *sampler,
                          const ssi_sequence *sequence, const ssi_emitter *emitter, ssi_walk *walk,
