@@ -34,9 +34,7 @@ static ss_status check_finite(const ssi_workspace *work, const ssi_sequence *seq
                               uint32_t index, uint32_t row_count, ss_error *error)
 {
     for (uint32_t row = 0; row < row_count; row++)
-        if (!work->peaks[row].finite)
-            return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: the logits are not all finite",
-                            sequence->dropped + index + row);
+        SSI_TRY(ssi_peak_check(&work->peaks[row], sequence->dropped + index + row, error));
     return SS_OK;
 }
 

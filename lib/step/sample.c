@@ -294,6 +294,14 @@ static int32_t draw_token(const scores *from, uint32_t position, uint32_t likeli
     return (int32_t)state.token;
 }
 
+ss_status ssi_peak_check(const ssi_peak *peak, uint32_t position, ss_error *error)
+{
+    if (peak->finite)
+        return SS_OK;
+    return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: the logits are not all finite",
+                    position);
+}
+
 ss_status ssi_sample(const ssi_sampler *sampler, const float *logits, const ssi_peak *peak,
                      const int32_t *history, uint32_t history_count, uint32_t position,
                      int32_t *token, ss_error *error)
@@ -306,9 +314,7 @@ ss_status ssi_sample(const ssi_sampler *sampler, const float *logits, const ssi_
         found.token = sampler->kernels->argmax(logits, count, &found.finite);
         peak = &found;
     }
-    if (!peak->finite)
-        return ssi_fail(error, SS_ERROR_NUMERIC, "position %u: the logits are not all finite",
-                        position - 1);
+    SSI_TRY(ssi_peak_check(peak, position - 1, error));
     uint32_t likeliest = peak->token;
     bool penalties = has_penalties(params);
     if (params->bias_count > 0 || penalties) {

@@ -39,6 +39,9 @@ typedef struct ssi_sampler {
 void ssi_sampler_layout(ssi_sampler *sampler, uint32_t vocabulary_size, ssi_arena *arena);
 void ssi_sampler_clear(ssi_sampler *sampler); /* once, after the layout with memory */
 
+/* SS_ERROR_NUMERIC, naming the position whose logits these are, where they are not all finite. */
+ss_status ssi_peak_check(const ssi_peak *peak, uint32_t position, ss_error *error) SSI_MUST_CHECK;
+
 /* Draws the token at `position` of the whole sequence, given the history_count tokens before it
  * that the session holds. `peak` is the logits', or NULL: it is looked for. Fails with
  * SS_ERROR_NUMERIC, naming the position before, when the logits are not all finite or every token is
