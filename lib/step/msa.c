@@ -7,15 +7,10 @@
 
 #include <string.h>
 
-static uint32_t first_layer(const ssi_workspace *work)
-{
-    const ss_adapter *adapter = work->streams.adapter;
-    return work->model->hyper.layer_count - (adapter ? adapter->msa_layer_count : 0);
-}
-
 static void run_layers(ssi_workspace *work)
 {
-    for (uint32_t layer = first_layer(work); layer < work->model->hyper.layer_count; layer++)
+    uint32_t end = work->model->hyper.layer_count;
+    for (uint32_t layer = ssi_msa_first_layer(work); layer < end; layer++)
         ssi_layer_run(work, layer);
 }
 
