@@ -141,8 +141,6 @@ uint32_t ssi_draft_expand(void *context, uint32_t stream, int32_t parent_token,
         candidates[i] = (ssi_candidate){
             .token = tokens ? tokens[best[i].index] : (int32_t)best[i].index,
             .probability = probability[i],
-            .rank = (uint8_t)i,
-            .group = (uint8_t)stream,
         };
     }
     return found;
