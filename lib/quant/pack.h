@@ -59,9 +59,9 @@ static inline uint32_t ssi_bad_lane(const unsigned char *rows, size_t row_stride
 
 /* ssi_type_info.pack for block types. Inlined, so that a whole group's lane count is a literal.
  * scale_count: binary16 numbers at the head of a block. */
-SSI_INLINE bool ssi_pack_rows(ssi_pack_group *pack_group, uint32_t scale_count,
-                              ssi_matrix *matrix, uint32_t first_row, uint32_t row_count,
-                              const void *file_rows, size_t row_stride, uint32_t *bad_row)
+SSI_INLINE bool ssi_pack_blocks(ssi_pack_group *pack_group, uint32_t scale_count,
+                                ssi_matrix *matrix, uint32_t first_row, uint32_t row_count,
+                                const void *file_rows, size_t row_stride, uint32_t *bad_row)
 {
     const ssi_type_info *info = ssi_type_get(matrix->type);
     const unsigned char *rows = file_rows;

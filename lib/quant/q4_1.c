@@ -165,8 +165,8 @@ SSI_INLINE unsigned pack_group(ssi_matrix *matrix, uint32_t group, const unsigne
 static bool pack(ssi_matrix *matrix, uint32_t first_row, uint32_t row_count,
                  const void *file_rows, size_t row_stride, uint32_t *bad_row)
 {
-    return ssi_pack_rows(pack_group, 2, matrix, first_row, row_count, file_rows, row_stride,
-                         bad_row);
+    return ssi_pack_blocks(pack_group, 2, matrix, first_row, row_count, file_rows, row_stride,
+                           bad_row);
 }
 
 static void unpack_row(const ssi_matrix *matrix, uint32_t row, float *values)
