@@ -8,7 +8,7 @@
 #include "base/cpu.h"
 #include "base/os.h"
 #include "base/params.h"
-#include "session/workspace.h"
+#include "session/session_layout.h"
 
 #define MAX_STEP_ROWS_DEFAULT 32u
 #define PREFILL_CHUNK_DEFAULT 256u

@@ -13,7 +13,7 @@
 void ssi_session_params_default(ss_session_params *params);
 void ssi_sampler_params_default(ss_sampler_params *params);
 
-/* session.c, workspace.c */
+/* session.c */
 ss_status ssi_session_memory_bytes(const ss_model *model, const ss_session_params *params,
                                    uint64_t *bytes, ss_error *error) SSI_MUST_CHECK;
 ss_status ssi_session_create(const ss_model *model, const ss_session_params *params,
@@ -39,6 +39,8 @@ ss_status ssi_session_step(ss_session *session, uint32_t max_tokens, ss_step *st
                            ss_error *error) SSI_MUST_CHECK;
 void ssi_session_cancel(ss_session *session);
 ss_status ssi_session_rewind(ss_session *session, size_t count, ss_error *error) SSI_MUST_CHECK;
+
+/* session_inspect.c */
 void ssi_session_get_tokens(const ss_session *session, const int32_t **tokens, size_t *count);
 ss_status ssi_session_evaluate(ss_session *session, const int32_t *tokens,
                                const int32_t *parents, uint32_t row_count,

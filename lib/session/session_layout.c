@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Layout of a session's block: the session, its tokens, the step's workspace with the cache, the
  * sampler, the text stream. */
-#include "session/workspace.h"
+#include "session/session_layout.h"
 
 ss_session *ssi_session_layout(ss_session *session, const ss_session_params *params,
                                ssi_arena *arena)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The one block of memory a session lives in. */
-#ifndef SSI_SESSION_WORKSPACE_H
-#define SSI_SESSION_WORKSPACE_H
+#ifndef SSI_SESSION_SESSION_LAYOUT_H
+#define SSI_SESSION_SESSION_LAYOUT_H
 
 #include "session/session_state.h"
 
