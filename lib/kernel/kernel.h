@@ -190,7 +190,6 @@ void ssi_kernels_select(ssi_kernels *kernels, ssi_isa isa);
 /* Elementary functions without libm, in kernel/math_ref.c: the SIMD versions give these bits. */
 float ssi_expf(float x);
 float ssi_logf(float x);      /* x > 0 */
-float ssi_tanhf(float x);
 /* RoPE: position * frequency reduced in binary64, so that long contexts keep their phase. */
 void ssi_sincosf(double angle, float *sine, float *cosine);
 double ssi_pow(double base, double exponent); /* base > 0; for RoPE's frequencies, at load */

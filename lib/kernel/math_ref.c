@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Elementary functions of our own. A C library's exp, log, sin, tanh and pow differ from the next
+/* Elementary functions of our own. A C library's exp, log, sin and pow differ from the next
  * one's in the last bits, and a logit must not: these use only +, -, *, / and fused multiply-add,
  * which IEEE 754 rounds one way. Coefficients are minimax (Remez) on the reduced range. */
 #include "kernel/exp_ref.h"
@@ -38,23 +38,6 @@ float ssi_logf(float x)
     float tail = fmaf(p, square * f, e * SSI_EXP_LN2_LOW);
     tail = fmaf(-0.5f, square, tail);
     return fmaf(e, SSI_EXP_LN2_HIGH, f + tail);
-}
-
-/* An odd polynomial near 0; elsewhere 1 - 2 / (e^2|x| + 1), where nothing cancels. */
-float ssi_tanhf(float x)
-{
-    float magnitude = x < 0.0f ? -x : x;
-    if (magnitude < 0.625f) {
-        float y = x * x;
-        float p = fmaf(0x1.197b7ap-9f, y, -0x1.0c2146p-7f);
-        p = fmaf(p, y, 0x1.6394dap-6f);
-        p = fmaf(p, y, -0x1.b9ef7cp-5f);
-        p = fmaf(p, y, 0x1.11106cp-3f);
-        p = fmaf(p, y, -0x1.555554p-2f);
-        return fmaf(p * y, x, x);
-    }
-    float t = 1.0f - 2.0f / (ssi_exp_ref(2.0f * magnitude) + 1.0f);
-    return x < 0.0f ? -t : t;
 }
 
 /* angle - n * pi/2 with pi/2 in 106 bits, then polynomials on |r| <= pi/4, all in binary64: the

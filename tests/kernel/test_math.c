@@ -79,18 +79,6 @@ static void log_is_within_one_ulp(void **state)
     assert_true(ssi_logf(INFINITY) == INFINITY && isnan(ssi_logf(-1.0f)));
 }
 
-static void tanh_is_within_one_and_a_half_ulp(void **state)
-{
-    (void)state;
-    for (uint64_t bits = 0; bits <= 0x7f800000u; bits += STEP) {
-        float x = ssi_float_from_bits((uint32_t)bits), got = ssi_tanhf(x);
-        if (!(ulps(got, tanh((double)x)) < 1.5))
-            fail_msg("tanh(%a) = %a", (double)x, (double)got);
-        assert_true(ssi_tanhf(-x) == -got);
-    }
-    assert_true(ssi_tanhf(INFINITY) == 1.0f && ssi_tanhf(-INFINITY) == -1.0f);
-}
-
 static void sine_and_cosine_are_correctly_rounded_or_next_to_it(void **state)
 {
     (void)state;
@@ -132,7 +120,6 @@ int main(void)
         cmocka_unit_test(exp_is_within_one_ulp),
         cmocka_unit_test(every_exp_has_the_same_bits),
         cmocka_unit_test(log_is_within_one_ulp),
-        cmocka_unit_test(tanh_is_within_one_and_a_half_ulp),
         cmocka_unit_test(sine_and_cosine_are_correctly_rounded_or_next_to_it),
         cmocka_unit_test(pow_is_within_one_ulp),
     };
