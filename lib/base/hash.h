@@ -3,12 +3,18 @@
 #ifndef SSI_BASE_HASH_H
 #define SSI_BASE_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct ssi_hash128 {
     uint64_t low, high;
 } ssi_hash128;
+
+static inline bool ssi_hash_equal(ssi_hash128 a, ssi_hash128 b)
+{
+    return a.low == b.low && a.high == b.high;
+}
 
 ssi_hash128 ssi_hash(const void *data, size_t bytes);
 

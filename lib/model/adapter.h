@@ -58,6 +58,12 @@ struct ss_adapter {
     size_t block_bytes;
 };
 
+/* What the main rows of a session are changed by; adapter may be NULL. */
+static inline ssi_hash128 ssi_adapter_main_hash(const ss_adapter *adapter)
+{
+    return adapter ? adapter->main_hash : (ssi_hash128){0, 0};
+}
+
 /* adapter_load.c */
 ss_status ssi_adapter_load(const ss_model *model, const ssi_source *source,
                            const ssi_memory *memory,

@@ -16,7 +16,7 @@ typedef struct load {
     size_t byte_count;
     float *values, *other; /* one tensor each, decoded */
     float *packed;         /* one tensor as an F32 matrix */
-    ssi_hash_state *main_hash;
+    ssi_hash_state *hash; /* of the whole file, then of the main half */
 } load;
 
 /* ── layout ── */
@@ -140,11 +140,11 @@ static ss_status fill_lora(load *loading, const ssi_pair_plan *pair, ssi_lora *l
     if (!ssi_pack_lora_b(&lora->b, loading->other, scale))
         return too_large(pair->b, error);
     if (main) {
-        ssi_hash_update(loading->main_hash, &rank, sizeof rank);
-        ssi_hash_update(loading->main_hash, &scale, sizeof scale);
-        ssi_hash_update(loading->main_hash, loading->values,
+        ssi_hash_update(loading->hash, &rank, sizeof rank);
+        ssi_hash_update(loading->hash, &scale, sizeof scale);
+        ssi_hash_update(loading->hash, loading->values,
                         (size_t)pair->a->elements * sizeof(float));
-        ssi_hash_update(loading->main_hash, loading->other,
+        ssi_hash_update(loading->hash, loading->other,
                         (size_t)pair->b->elements * sizeof(float));
     }
     return SS_OK;
@@ -155,11 +155,11 @@ static ss_status fill_loras(load *loading, ss_adapter *adapter, ss_error *error)
     uint32_t layer_count = loading->hyper->layer_count;
     uint32_t skipped = layer_count - loading->plan.msa_layer_count;
     for (uint32_t i = 0; loading->main_lora && i < layer_count * SSI_LINEAR_COUNT; i++) {
-        ssi_hash_update(loading->main_hash, &i, sizeof i);
+        ssi_hash_update(loading->hash, &i, sizeof i);
         SSI_TRY(fill_lora(loading, &loading->plan.main[i], &loading->main_lora[i], true, error));
     }
     if (loading->main_lora)
-        adapter->main_hash = ssi_hash_end(loading->main_hash);
+        adapter->main_hash = ssi_hash_end(loading->hash);
     for (uint32_t i = 0;
          loading->stream_lora && i < loading->plan.msa_layer_count * SSI_LINEAR_COUNT; i++)
         SSI_TRY(fill_lora(loading, &loading->plan.stream[skipped * SSI_LINEAR_COUNT + i],
@@ -278,14 +278,14 @@ static ss_status fill(load *loading, ss_adapter *adapter, ss_error *error)
 /* XXH3 of the whole file. */
 static ss_status hash_file(load *loading, ssi_hash128 *hash, ss_error *error)
 {
-    ssi_hash_begin(loading->main_hash);
+    ssi_hash_begin(loading->hash);
     for (uint64_t at = 0; at < loading->source->size; at += loading->byte_count) {
         uint64_t left = loading->source->size - at;
         size_t bytes = left < loading->byte_count ? (size_t)left : loading->byte_count;
         SSI_TRY(ssi_source_read(loading->source, at, loading->bytes, bytes, error));
-        ssi_hash_update(loading->main_hash, loading->bytes, bytes);
+        ssi_hash_update(loading->hash, loading->bytes, bytes);
     }
-    *hash = ssi_hash_end(loading->main_hash);
+    *hash = ssi_hash_end(loading->hash);
     return SS_OK;
 }
 
@@ -293,7 +293,7 @@ static ss_status hash_file(load *loading, ssi_hash128 *hash, ss_error *error)
 static void layout_tables(load *loading, ssi_arena *arena)
 {
     uint32_t pairs = loading->hyper->layer_count * SSI_LINEAR_COUNT;
-    loading->main_hash = ssi_arena_take(arena, 1, ssi_hash_state_bytes());
+    loading->hash = ssi_arena_take(arena, 1, ssi_hash_state_bytes());
     loading->plan.main = ssi_arena_take(arena, pairs, sizeof *loading->plan.main);
     loading->plan.stream = ssi_arena_take(arena, pairs, sizeof *loading->plan.stream);
     if (loading->plan.main) {
@@ -403,7 +403,7 @@ ss_status ssi_adapter_load(const ss_model *model, const ssi_source *source,
     if (status == SS_OK)
         status = hash_file(&loading, &made.file_hash, error);
     if (status == SS_OK) {
-        ssi_hash_begin(loading.main_hash);
+        ssi_hash_begin(loading.hash);
         status = build(&loading, &made, adapter, error);
     }
     ssi_release(memory, scratch, scratch_bytes);

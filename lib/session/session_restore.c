@@ -5,11 +5,6 @@
 
 #include "session/session_blob.h"
 
-static bool same(ssi_hash128 a, ssi_hash128 b)
-{
-    return a.low == b.low && a.high == b.high;
-}
-
 static ss_status mismatch(const char *what, ssi_hash128 theirs, ssi_hash128 ours, ss_error *error)
 {
     char saved[33], present[33];
@@ -36,9 +31,9 @@ static ss_status check_whole(const ss_session *session, const unsigned char *dat
                         "the session was saved in format %u with arithmetic %u; this library has "
                         "%u and %u", head->format, head->arithmetic, SSI_BLOB_FORMAT,
                         SS_ARITHMETIC_VERSION);
-    if (!same(head->tensors, session->work.model->tensor_hash))
+    if (!ssi_hash_equal(head->tensors, session->work.model->tensor_hash))
         return mismatch("tensors", head->tensors, session->work.model->tensor_hash, error);
-    if (!same(head->parsed, session->work.model->parsed_hash))
+    if (!ssi_hash_equal(head->parsed, session->work.model->parsed_hash))
         return mismatch("hyperparameters and tokenizer", head->parsed,
                         session->work.model->parsed_hash, error);
     if (head->number_bytes != session->work.cache.number_bytes)
@@ -49,7 +44,7 @@ static ss_status check_whole(const ss_session *session, const unsigned char *dat
         return ssi_fail(error, SS_ERROR_FORMAT, "the saved session has %zu bytes, expected %zu",
                         bytes, wanted);
     memcpy(&checksum, data + bytes - sizeof checksum, sizeof checksum);
-    if (!same(checksum, ssi_hash(data, bytes - sizeof checksum)))
+    if (!ssi_hash_equal(checksum, ssi_hash(data, bytes - sizeof checksum)))
         return ssi_fail(error, SS_ERROR_FORMAT,
                         "the saved session was altered: its checksum does not match");
     return SS_OK;
@@ -58,10 +53,8 @@ static ss_status check_whole(const ss_session *session, const unsigned char *dat
 /* What a checksum does not vouch for: counts that fit one another and this session. */
 static ss_status check_head(const ss_session *session, const ssi_blob_head *head, ss_error *error)
 {
-    ssi_hash128 none = {0, 0};
-    const ss_adapter *adapter = session->work.streams.adapter;
-    ssi_hash128 main_half = adapter ? adapter->main_hash : none;
-    if (!same(head->main_half, main_half))
+    ssi_hash128 main_half = ssi_adapter_main_hash(session->work.streams.adapter);
+    if (!ssi_hash_equal(head->main_half, main_half))
         return mismatch("the main half of an adapter", head->main_half, main_half, error);
     if (head->token_count > session->context_length)
         return ssi_fail(error, SS_ERROR_CONTEXT_FULL, "%u tokens: the context holds %u",
@@ -122,7 +115,7 @@ ss_status ssi_session_restore(ss_session *session, const void *data, size_t byte
         at += SSI_ACCEPTANCE_BYTES;
     }
     if (session->drafting && acceptance && session->work.streams.adapter &&
-        same(head.adapter, session->work.streams.adapter->file_hash))
+        ssi_hash_equal(head.adapter, session->work.streams.adapter->file_hash))
         (void)ssi_acceptance_load(&session->drafting->planner->acceptance, acceptance);
     if (head.has_logits) {
         size_t logit_bytes = session->work.model->hyper.vocabulary_size * sizeof(float);

@@ -19,6 +19,7 @@ void ssi_blob_head_fill(const ss_session *session, ssi_blob_head *head)
         .number_bytes = (uint32_t)session->work.cache.number_bytes,
         .tensors = model->tensor_hash,
         .parsed = model->parsed_hash,
+        .main_half = ssi_adapter_main_hash(adapter),
         .seed = sampler->seed,
         .token_count = session->sequence.count,
         .dropped = session->sequence.dropped,
@@ -38,10 +39,8 @@ void ssi_blob_head_fill(const ss_session *session, ssi_blob_head *head)
         .presence_penalty = sampler->presence_penalty,
         .penalty_window = sampler->penalty_window,
     };
-    if (adapter) {
-        head->main_half = adapter->main_hash;
+    if (adapter)
         head->adapter = adapter->file_hash;
-    }
 }
 
 bool ssi_blob_bytes(const ss_session *session, const ssi_blob_head *head, size_t *bytes)

@@ -188,13 +188,6 @@ void ssi_drafting_free(ss_session *session)
         ssi_release(&session->memory, drafting->block, drafting->block_bytes);
 }
 
-static bool same_main_half(const ss_adapter *a, const ss_adapter *b)
-{
-    ssi_hash128 none = {0, 0};
-    ssi_hash128 first = a ? a->main_hash : none, second = b ? b->main_hash : none;
-    return first.low == second.low && first.high == second.high;
-}
-
 /* Replaces what the session has by a block for this pair; nothing changes on failure. */
 static ss_status install(ss_session *session, const ss_adapter *adapter,
                          const ss_stream_config *config, ss_error *error)
@@ -219,7 +212,8 @@ static ss_status install(ss_session *session, const ss_adapter *adapter,
     drafting->block_bytes = bytes;
     settle_in(session, drafting);
 
-    if (!same_main_half(session->work.streams.adapter, adapter)) {
+    if (!ssi_hash_equal(ssi_adapter_main_hash(session->work.streams.adapter),
+                        ssi_adapter_main_hash(adapter))) {
         session->work.cache.length = 0; /* rows of another model, as it were */
         session->has_logits = false;
     }

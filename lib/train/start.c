@@ -61,8 +61,7 @@ static ssi_hash128 hash_of_head(const ssi_gguf *gguf)
 static ss_status check_unchanged(const ss_trainer *trainer, const start_file *file,
                                  const char *path, ss_error *error)
 {
-    ssi_hash128 head = hash_of_head(&file->gguf);
-    if (head.low == trainer->start_head.low && head.high == trainer->start_head.high)
+    if (ssi_hash_equal(hash_of_head(&file->gguf), trainer->start_head))
         return SS_OK;
     return ssi_fail(error, SS_ERROR_MISMATCH,
                     "%s has changed since the trainer was created: other keys or tensors",
