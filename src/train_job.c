@@ -12,7 +12,8 @@
 
 #define MOST_STEPS 100000000.0
 
-/* Parts of a training that go to its stages, unless --shares says otherwise. */
+/* Parts of a training that go to its stages, unless --shares says otherwise; 0: a mode has no such
+ * stage. */
 static const double usual_shares[][SS_STAGE_COUNT] = {
     [SS_TRAIN_LOSSLESS] = {0, 94, 6},
     [SS_TRAIN_SHARED] = {45, 50, 5},
@@ -52,27 +53,21 @@ static void split(double total, const double shares[SS_STAGE_COUNT],
     steps[longest] = total - others < 1 ? 1 : (uint32_t)(total - others);
 }
 
-/* What a mode or a shape has no use for takes no part of the steps. */
-static void drop_absent_stages(train_job *of)
-{
-    if (of->params.mode == SS_TRAIN_LOSSLESS)
-        of->parts[SS_STAGE_MAIN] = 0;
-    if (of->params.mode == SS_TRAIN_JOINT)
-        of->parts[SS_STAGE_STREAMS] = 0;
-    if (of->params.prune_rank == 0)
-        of->parts[SS_STAGE_PRUNE] = 0;
-}
-
 int train_job_take_parts(train_job *of)
 {
-    memcpy(of->parts, usual_shares[of->params.mode], sizeof of->parts);
+    const double *usual = usual_shares[of->params.mode];
+    memcpy(of->parts, usual, sizeof of->parts);
     if (of->shares != NULL && !read_shares(of->shares, of->parts))
         return usage_error("train", "--shares: '%s' is not M,S,P", of->shares);
-    drop_absent_stages(of);
+    for (int stage = 0; stage < SS_STAGE_COUNT; stage++)
+        if (usual[stage] <= 0)
+            of->parts[stage] = 0;
+    if (of->params.prune_rank == 0)
+        of->parts[SS_STAGE_PRUNE] = 0;
     if (of->parts[0] + of->parts[1] + of->parts[2] <= 0)
         return usage_error("train", "--shares: %s leaves nothing to train: there is no such stage",
                            of->shares);
-    of->measure.stage = of->params.mode == SS_TRAIN_JOINT ? SS_STAGE_MAIN : SS_STAGE_STREAMS;
+    of->measure.stage = usual[SS_STAGE_STREAMS] > 0 ? SS_STAGE_STREAMS : SS_STAGE_MAIN;
     return GO_ON;
 }
 
