@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Shared by the tests of the public API, which see nothing but the public headers: the small
- * model, an allocator that counts and can fail, and what a refusal looks like. */
+ * model, and what a refusal looks like. */
 #ifndef API_TEST_H
 #define API_TEST_H
 
@@ -14,7 +14,9 @@
 #include <cmocka.h>
 
 #include "specstream/specstream.h"
+#include "support/counting_memory.h"
 #include "support/files.h"
+#include "support/whole_file.h"
 
 #define PROMPT "Once upon a time"
 
@@ -37,54 +39,16 @@
         assert_int_equal((error)->status, SS_OK);                                              \
     } while (0)
 
-/* Counts what is held; the allocation number `fail_at` (from 1; 0: none) gives NULL. */
-typedef struct counting {
-    size_t held_bytes, held_blocks, calls, fail_at;
-    bool wrong_size; /* something was released with another size than it was asked with */
-} counting;
-
-typedef struct block { /* before what is handed out */
-    size_t bytes;
-    void *start;
-} block;
-
-static inline void *counting_allocate(void *context, size_t bytes, size_t alignment)
+/* FNV-1a of a file's bytes. */
+static inline uint64_t sum_of(const char *path)
 {
-    counting *count = context;
-    assert_true(alignment > 0 && alignment <= 4096 && (alignment & (alignment - 1)) == 0);
-    if (++count->calls == count->fail_at)
-        return NULL;
-    char *start = malloc(bytes + alignment + sizeof(block));
-    assert_non_null(start);
-    uintptr_t at = ((uintptr_t)start + sizeof(block) + alignment - 1) & ~(alignment - 1);
-    const block head = {bytes, start};
-    memcpy((char *)at - sizeof head, &head, sizeof head);
-    memset((void *)at, 0xa5, bytes); /* the library may count on nothing */
-    count->held_bytes += bytes;
-    count->held_blocks++;
-    return (void *)at;
-}
-
-static inline void counting_release(void *context, void *memory, size_t bytes)
-{
-    counting *count = context;
-    block head;
-    memcpy(&head, (char *)memory - sizeof head, sizeof head);
-    count->wrong_size |= head.bytes != bytes;
-    count->held_bytes -= head.bytes;
-    count->held_blocks--;
-    free(head.start);
-}
-
-static inline ss_allocator counting_allocator(counting *count)
-{
-    ss_allocator allocator;
-    *count = (counting){0};
-    ss_allocator_init(&allocator, sizeof allocator);
-    allocator.context = count;
-    allocator.allocate = counting_allocate;
-    allocator.release = counting_release;
-    return allocator;
+    size_t count;
+    unsigned char *bytes = read_file(path, &count);
+    uint64_t sum = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < count; i++)
+        sum = (sum ^ bytes[i]) * 0x100000001b3u;
+    free(bytes);
+    return sum;
 }
 
 /* The small model and a session on it; one thread, a context of 128. */
@@ -98,6 +62,19 @@ static inline ss_model *load_small(const ss_allocator *allocator)
     params.thread_count = 1;
     accept(&error, ss_model_load(SMALL_MODEL, &params, &model, &error));
     return model;
+}
+
+/* The small model as a group's state. */
+static inline int set_up_small(void **state)
+{
+    *state = load_small(NULL);
+    return 0;
+}
+
+static inline int tear_down_small(void **state)
+{
+    ss_model_free(*state);
+    return 0;
 }
 
 static inline ss_session *open_small(const ss_model *model, const ss_allocator *allocator)

@@ -6,9 +6,8 @@
 static ss_error error;
 
 /* Whether to go on: the call failed for lack of memory and left `held` blocks. */
-static bool failed_cleanly(ss_status status, const counting *count, size_t held)
+static bool failed_cleanly(ss_status status, const counting_memory *count, size_t held)
 {
-    assert_false(count->wrong_size);
     if (status == SS_OK)
         return false;
     assert_int_equal(status, SS_ERROR_MEMORY);
@@ -18,9 +17,9 @@ static bool failed_cleanly(ss_status status, const counting *count, size_t held)
     return true;
 }
 
-static void fail_next(counting *count, size_t nth)
+static void fail_next(counting_memory *count, size_t nth)
 {
-    count->fail_at = count->calls + nth;
+    count->fail_call = count->calls + nth;
     ss_error_init(&error, sizeof error);
 }
 
@@ -28,7 +27,7 @@ static void a_load_fails_cleanly(void **state)
 {
     (void)state;
     for (size_t threads = 1; threads <= 2; threads++) {
-        counting count;
+        counting_memory count = {0};
         ss_allocator allocator = counting_allocator(&count);
         ss_model_params params;
         ss_model *model;
@@ -54,7 +53,7 @@ static void a_session_fails_cleanly(void **state)
 {
     (void)state;
     for (size_t threads = 1; threads <= 3; threads++) {
-        counting count;
+        counting_memory count = {0};
         ss_allocator allocator = counting_allocator(&count);
         ss_model *model = load_small(NULL);
         ss_session_params params;
@@ -80,7 +79,7 @@ static void a_session_fails_cleanly(void **state)
 static void text_fails_cleanly(void **state)
 {
     (void)state;
-    counting count;
+    counting_memory count = {0};
     ss_allocator allocator = counting_allocator(&count);
     ss_model *model = load_small(&allocator);
     size_t held = count.held_blocks, nth = 0, token_count;
@@ -110,7 +109,7 @@ static void text_fails_cleanly(void **state)
 static void nothing_after_creation_asks_for_memory(void **state)
 {
     (void)state;
-    counting count;
+    counting_memory count = {0};
     ss_allocator allocator = counting_allocator(&count);
     ss_model *model = load_small(NULL);
     ss_session *session = open_small(model, &allocator);

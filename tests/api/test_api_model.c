@@ -9,19 +9,6 @@
 
 static ss_error error;
 
-static void *small_file(size_t *bytes)
-{
-    FILE *file = fopen(SMALL_MODEL, "rb");
-    assert_non_null(file);
-    fseek(file, 0, SEEK_END);
-    *bytes = (size_t)ftell(file);
-    rewind(file);
-    void *data = malloc(*bytes);
-    assert_int_equal(fread(data, 1, *bytes, file), *bytes);
-    fclose(file);
-    return data;
-}
-
 static void versions_and_status_names_are_there(void **state)
 {
     (void)state;
@@ -112,7 +99,7 @@ static void hooks_are_checked(void **state)
     (void)state;
     ss_model_params params;
     ss_model *model;
-    counting count;
+    counting_memory count = {0};
     ss_allocator allocator;
     ss_log log;
     ss_progress progress;
@@ -179,7 +166,7 @@ static void a_load_can_be_cancelled(void **state)
     ss_model_params params;
     ss_progress progress;
     ss_model *model;
-    counting count;
+    counting_memory count = {0};
     ss_allocator allocator = counting_allocator(&count);
     int reports = 0;
     ss_progress_init(&progress, sizeof progress);
@@ -224,7 +211,7 @@ static void a_file_gives_the_same_model_three_ways(void **state)
 {
     (void)state;
     size_t bytes;
-    char *data = small_file(&bytes), *padded = malloc(bytes + 14);
+    char *data = read_file(SMALL_MODEL, &bytes), *padded = malloc(bytes + 14);
     ss_model *model[3];
     ss_model_info info[3];
     char path[] = "/tmp/specstream-XXXXXX";
@@ -287,18 +274,6 @@ static void info_says_what_the_file_holds(void **state)
            ss_model_get_tensor(model, 0, NULL, &error));
 }
 
-static int set_up(void **state)
-{
-    *state = load_small(NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    ss_model_free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,5 +288,5 @@ int main(void)
         cmocka_unit_test(a_file_gives_the_same_model_three_ways),
         cmocka_unit_test(info_says_what_the_file_holds),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up_small, tear_down_small);
 }

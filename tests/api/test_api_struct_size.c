@@ -215,18 +215,6 @@ static void an_error_of_any_size_is_filled_as_far_as_it_goes(void **state)
     }
 }
 
-static int set_up(void **state)
-{
-    *state = load_small(NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    ss_model_free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,5 +226,5 @@ int main(void)
         cmocka_unit_test(a_result_without_a_size_loses_no_token),
         cmocka_unit_test(an_error_of_any_size_is_filled_as_far_as_it_goes),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up_small, tear_down_small);
 }

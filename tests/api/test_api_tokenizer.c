@@ -226,18 +226,6 @@ static void streams_hold_back_what_is_not_certain(void **state)
     ss_text_stream_free(stream);
 }
 
-static int set_up(void **state)
-{
-    *state = load_small(NULL);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    ss_model_free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,5 +237,5 @@ int main(void)
         cmocka_unit_test(streams_check_their_arguments),
         cmocka_unit_test(streams_hold_back_what_is_not_certain),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up_small, tear_down_small);
 }

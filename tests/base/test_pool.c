@@ -15,6 +15,7 @@
 
 #include "base/float_env.h"
 #include "base/parallel.h"
+#include "support/counting_memory.h"
 
 enum { MOST_TASKS = 300 };
 
@@ -223,45 +224,23 @@ static void wrong_hooks_are_named(void **state)
     assert_non_null(strstr(error.message, "257"));
 }
 
-static size_t taken; /* bytes the counting allocator has out */
-static int takes;
-static bool refuse;
-
-static void *count_take(void *context, size_t bytes, size_t alignment)
-{
-    (void)context;
-    takes++;
-    taken += refuse ? 0 : bytes;
-    return refuse ? NULL : aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-}
-
-static void count_release(void *context, void *memory, size_t bytes)
-{
-    (void)context;
-    taken -= bytes;
-    free(memory);
-}
-
 static void running_takes_no_memory(void **state)
 {
     static tally all;
-    ss_allocator allocator = {.struct_size = sizeof allocator,
-                              .allocate = count_take,
-                              .release = count_release};
+    counting_memory count = {.fail_call = 1};
+    ss_allocator allocator = counting_allocator(&count);
     ssi_memory memory = ssi_memory_from(&allocator);
     ssi_parallel parallel;
     (void)state;
 
-    refuse = true;
     assert_int_equal(ssi_parallel_create(NULL, 3, &memory, &parallel, NULL), SS_ERROR_MEMORY);
-    refuse = false;
     assert_int_equal(ssi_parallel_create(NULL, 3, &memory, &parallel, NULL), SS_OK);
-    int before = takes;
+    const size_t calls = count.calls;
     for (int region = 0; region < 100; region++)
         check_region(&parallel, &all, 10);
-    assert_int_equal(takes, before);
+    assert_int_equal(count.calls, calls);
     ssi_parallel_free(&parallel, &memory);
-    assert_int_equal(taken, 0);
+    assert_int_equal(count.held_bytes, 0);
 }
 
 static void note_mask(void *context, uint32_t task)

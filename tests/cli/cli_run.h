@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "support/files.h"
+#include "support/whole_file.h"
 
 typedef struct cli_result {
     int status;           /* exit status; 128 + the signal where one ended it */
@@ -34,18 +35,6 @@ static inline FILE *cli_file_of(const void *bytes, size_t length)
     assert_int_equal(fwrite(bytes, 1, length, file), length);
     rewind(file);
     return file;
-}
-
-static inline char *cli_read(FILE *file, size_t *bytes)
-{
-    fseek(file, 0, SEEK_END);
-    *bytes = (size_t)ftell(file);
-    rewind(file);
-    char *text = calloc(1, *bytes + 1);
-    assert_non_null(text);
-    assert_int_equal(fread(text, 1, *bytes, file), *bytes);
-    fclose(file);
-    return text;
 }
 
 /* Starts the program with these three descriptors. `arguments` ends with NULL. */
@@ -87,8 +76,8 @@ static inline cli_result cli_run_with(const void *input, size_t input_bytes,
     assert_true(out != NULL && error != NULL);
     result.status = cli_wait(cli_start(arguments, fileno(in), fileno(out), fileno(error)));
     fclose(in);
-    result.out = cli_read(out, &result.out_bytes);
-    result.error = cli_read(error, &error_bytes);
+    result.out = read_all(out, &result.out_bytes);
+    result.error = read_all(error, &error_bytes);
     return result;
 }
 
@@ -126,10 +115,7 @@ static inline const char *cli_write(const char *name, const void *bytes, size_t 
 {
     static char path[512];
     snprintf(path, sizeof path, "%s/%s", test_build_folder(), name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
-    fclose(file);
+    write_file(path, bytes, length);
     return path;
 }
 

@@ -19,14 +19,6 @@ static inline char *file_name(const char *name)
     return strdup(path);
 }
 
-static inline char *read_file(const char *path, size_t *bytes)
-{
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        fail_msg("%s is missing", path);
-    return cli_read(file, bytes);
-}
-
 static inline void same_bytes(const char *left, const char *right)
 {
     size_t a_bytes, b_bytes;

@@ -168,7 +168,7 @@ static void an_interrupt_ends_an_answer_cleanly(void **state)
     assert_true(read(ends[0], text, sizeof text) > 0); /* it is speaking */
     kill(child, SIGINT);
     assert_int_equal(cli_wait(child), 0);
-    char *said = cli_read(error, &bytes);
+    char *said = read_all(error, &bytes);
     assert_string_equal(said, "");
     free(said);
     close(ends[0]);

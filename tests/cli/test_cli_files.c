@@ -9,10 +9,7 @@ static void copy_to(const char *from, const char *to)
 {
     size_t length;
     char *bytes = read_file(from, &length);
-    FILE *file = fopen(to, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
-    assert_int_equal(fclose(file), 0);
+    write_file(to, bytes, length);
     free(bytes);
 }
 

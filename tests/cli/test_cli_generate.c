@@ -231,7 +231,7 @@ static void an_interrupt_ends_a_run_of_rows(void **state)
         fwrite(piece, 1, (size_t)bytes, out);
     assert_int_equal(cli_wait(child), 1);
     size_t length;
-    char *text = cli_read(out, &length), *said = cli_read(error, &length);
+    char *text = read_all(out, &length), *said = read_all(error, &length);
     assert_non_null(strstr(said, "interrupted"));
     for (const char *line = text; line != NULL; line = json_next_line(line))
         json_value(line, "stop");

@@ -114,7 +114,7 @@ static int cut_short(const char *rows, const char *out, int signal, char **error
     int status = cli_wait(child);
     fclose(sink);
     fclose(in);
-    *error = cli_read(errors, &bytes);
+    *error = read_all(errors, &bytes);
     free(log_path);
     return status;
 }

@@ -206,7 +206,7 @@ static void a_full_disk_is_an_error_and_a_closed_pipe_is_not(void **state)
         FILE *error = tmpfile();
         size_t bytes;
         assert_int_equal(cli_wait(cli_start(arguments[i], null, full, fileno(error))), 1);
-        char *text = cli_read(error, &bytes);
+        char *text = read_all(error, &bytes);
         assert_non_null(strstr(text, "standard output"));
         free(text);
 
@@ -214,7 +214,7 @@ static void a_full_disk_is_an_error_and_a_closed_pipe_is_not(void **state)
         close(ends[0]);
         error = tmpfile();
         assert_int_equal(cli_wait(cli_start(arguments[i], null, ends[1], fileno(error))), 0);
-        text = cli_read(error, &bytes);
+        text = read_all(error, &bytes);
         assert_string_equal(text, "");
         free(text);
         close(ends[1]);
@@ -236,8 +236,8 @@ static void a_standard_input_that_fails_is_an_error(void **state)
         cli_result result = {
             .status = cli_wait(cli_start(arguments[i], folder, fileno(out), fileno(error)))};
         size_t bytes;
-        result.out = cli_read(out, &result.out_bytes);
-        result.error = cli_read(error, &bytes);
+        result.out = read_all(out, &result.out_bytes);
+        result.error = read_all(error, &bytes);
         cli_failed(&result, 1, "standard input");
         cli_free(&result);
         close(folder);

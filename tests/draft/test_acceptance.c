@@ -9,11 +9,7 @@
 
 #include "base/random.h"
 #include "draft/acceptance.h"
-
-static uint64_t draw(uint64_t *state)
-{
-    return ssi_mix64(*state += 0x9e3779b97f4a7c15u);
-}
+#include "support/draw.h"
 
 /* A source that claims `claimed` for its best and half the rest for the second, where the best
  * really comes with `true_rate` and the second half as often. */

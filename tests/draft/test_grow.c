@@ -12,11 +12,7 @@
 #include "draft/grow.h"
 #include "draft/source_caller.h"
 #include "draft/source_stream.h"
-
-static uint64_t draw(uint64_t *state)
-{
-    return ssi_mix64(*state += 0x9e3779b97f4a7c15u);
-}
+#include "support/draw.h"
 
 /* A drafter whose candidates are a pure function of (seed, stream, parent). */
 typedef struct drafter {

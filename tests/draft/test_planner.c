@@ -15,14 +15,10 @@
 #include "draft/source_caller.h"
 #include "draft/source_ngram.h"
 #include "draft/source_stream.h"
+#include "support/draw.h"
 
 #define TEXT_MOST 4000u
 #define STREAMS 4u
-
-static uint64_t draw(uint64_t *state)
-{
-    return ssi_mix64(*state += 0x9e3779b97f4a7c15u);
-}
 
 typedef struct surroundings {
     const char *name;

@@ -9,15 +9,10 @@
 
 #include <cmocka.h>
 
-#include "base/random.h"
 #include "draft/acceptance.h"
 #include "draft/source_history.h"
 #include "draft/source_ngram.h"
-
-static uint64_t draw(uint64_t *state)
-{
-    return ssi_mix64(*state += 0x9e3779b97f4a7c15u);
-}
+#include "support/draw.h"
 
 static void *create(ssi_ngram *ngram, uint32_t capacity)
 {

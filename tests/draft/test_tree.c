@@ -10,16 +10,12 @@
 
 #include "base/random.h"
 #include "draft/tree.h"
+#include "support/draw.h"
 
 typedef struct naive_node {
     int32_t token, parent;
     float probability;
 } naive_node;
-
-static uint64_t draw(uint64_t *state)
-{
-    return ssi_mix64(*state += 0x9e3779b97f4a7c15u);
-}
 
 static uint32_t depth(const naive_node *nodes, int32_t node)
 {

@@ -10,6 +10,7 @@
 
 #include <math.h>
 
+#include "support/counting_memory.h"
 #include "support/session_fixture.h"
 
 enum { ROOM = 256 };
@@ -233,37 +234,12 @@ static void positions_count_what_slides_have_dropped(void **state)
     free(bad);
 }
 
-/* An allocator that counts, and refuses once it is sealed. */
-typedef struct counted_memory {
-    size_t blocks, bytes;
-    bool sealed;
-} counted_memory;
-
-static void *counted_allocate(void *context, size_t bytes, size_t alignment)
-{
-    counted_memory *memory = context;
-    if (memory->sealed)
-        return NULL;
-    memory->blocks++;
-    memory->bytes += bytes;
-    return aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-}
-
-static void counted_release(void *context, void *block, size_t bytes)
-{
-    counted_memory *memory = context;
-    assert_false(memory->sealed);
-    memory->blocks--;
-    memory->bytes -= bytes;
-    free(block);
-}
-
 static void nothing_is_allocated_after_creation(void **state)
 {
     (void)state;
     ss_model *model = open_model();
-    counted_memory memory = {0, 0, false};
-    ss_allocator allocator = {sizeof allocator, &memory, counted_allocate, counted_release};
+    counting_memory memory = {0};
+    ss_allocator allocator = counting_allocator(&memory);
     ss_session_params params = small_params();
     int32_t story[ROOM], tokens[ROOM];
     size_t count = story_tokens(model, story, ROOM);
@@ -274,15 +250,16 @@ static void nothing_is_allocated_after_creation(void **state)
     params.context_length = (uint32_t)count + 20;
     assert_int_equal(ssi_session_memory_bytes(model, &params, &bytes, NULL), SS_OK);
     ss_session *session = open_session_with(model, &params);
-    assert_int_equal(memory.bytes, bytes);
-    memory.sealed = true;
+    assert_int_equal(memory.held_bytes, bytes);
+    const size_t calls = memory.calls, blocks = memory.held_blocks;
     set_sampled(session, 0.8f, 3);
     prefill(session, story, count);
     generate(session, tokens, 40); /* slides on the way */
-    memory.sealed = false;
+    assert_int_equal(memory.calls, calls);
+    assert_int_equal(memory.held_blocks, blocks);
     ssi_session_free(session);
-    assert_int_equal(memory.blocks, 0);
-    assert_int_equal(memory.bytes, 0);
+    assert_int_equal(memory.held_blocks, 0);
+    assert_int_equal(memory.held_bytes, 0);
     ssi_model_free(model);
 }
 

@@ -13,6 +13,7 @@
 
 #include "session/session_state.h"
 #include "support/session_fixture.h"
+#include "support/whole_file.h"
 
 #define REFERENCE SHARED_FOLDER "adapters/sql-reference"
 #define SURE_MARGIN 0.5
@@ -29,19 +30,6 @@ static double correlation(const sums *of)
     double n = of->count;
     return (n * of->xy - of->x * of->y) /
            sqrt((n * of->xx - of->x * of->x) * (n * of->yy - of->y * of->y));
-}
-
-static char *read_whole(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    assert_int_equal(fseek(file, 0, SEEK_END), 0);
-    size_t bytes = (size_t)ftell(file);
-    char *text = calloc(bytes + 1, 1);
-    rewind(file);
-    assert_int_equal(fread(text, 1, bytes, file), bytes);
-    fclose(file);
-    return text;
 }
 
 /* Moves *at behind the next occurrence of "key". */
@@ -148,7 +136,8 @@ static void streams_are_those_of_the_reference(void **state)
     ss_session *session = open_session_with(model, &params);
     assert_int_equal(ssi_session_set_adapter(session, adapter, &error), SS_OK);
 
-    char *text = read_whole(REFERENCE ".json");
+    size_t bytes;
+    char *text = read_file(REFERENCE ".json", &bytes);
     const char *at = text;
     seek_key(&at, "vectors");
     for (uint32_t row = 0; row < ROWS; row++)

@@ -5,13 +5,13 @@
 #define TEST_COUNTING_MEMORY_H
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "specstream/status.h"
 
 typedef struct counting_memory {
-    size_t held_bytes, peak_bytes;
-    unsigned held_blocks, calls;
-    unsigned fail_call; /* the call that fails, from 1; 0: none */
+    size_t held_bytes, peak_bytes, held_blocks, calls;
+    size_t fail_call; /* the call that fails, from 1; 0: none */
 } counting_memory;
 
 /* In front of each block, which is aligned to 4096 at most. */
@@ -28,6 +28,7 @@ static inline void *counting_allocate(void *context, size_t bytes, size_t alignm
     if (posix_memalign((void **)&block, COUNTING_HEADER, COUNTING_HEADER + bytes) != 0)
         return NULL;
     *(size_t *)(void *)block = bytes;
+    memset(block + COUNTING_HEADER, 0xa5, bytes); /* the library may count on nothing */
     memory->held_bytes += bytes;
     memory->held_blocks++;
     if (memory->held_bytes > memory->peak_bytes)
@@ -47,11 +48,10 @@ static inline void counting_release(void *context, void *at, size_t bytes)
 
 static inline ss_allocator counting_allocator(counting_memory *memory)
 {
-    ss_allocator allocator = { .struct_size = sizeof allocator,
-                               .context = memory,
-                               .allocate = counting_allocate,
-                               .release = counting_release };
-    return allocator;
+    return (ss_allocator){.struct_size = sizeof(ss_allocator),
+                          .context = memory,
+                          .allocate = counting_allocate,
+                          .release = counting_release};
 }
 
 #endif

@@ -30,7 +30,7 @@ static void lowest_rank_merges_first_and_leftmost_of_equals(void **state)
     EXPECT_IDS(tokenizer, "\xff\xc3", 0xff, 0xc3);
     assert_string_equal(ssi_tokenizer_name(tokenizer), "gpt2/gpt-2");
     ssi_tokenizer_free(tokenizer);
-    assert_int_equal(of->bytes_held, 0);
+    assert_int_equal(of->memory.held_bytes, 0);
 }
 
 /* Merges over {a, b, c, d}: each joins two tokens that exist. */
@@ -38,8 +38,8 @@ static void random_merges(toy *of, uint64_t *seed, uint32_t count)
 {
     int32_t known[64] = {'a', 'b', 'c', 'd'};
     for (uint32_t used = 4; used < 4 + count;) {
-        ssi_text left = of->tokens[known[toy_draw(seed) % used]];
-        ssi_text right = of->tokens[known[toy_draw(seed) % used]];
+        ssi_text left = of->tokens[known[draw(seed) % used]];
+        ssi_text right = of->tokens[known[draw(seed) % used]];
         char whole[256], merge[256];
         snprintf(whole, sizeof whole, "%.*s%.*s", (int)left.length, left.bytes,
                  (int)right.length, right.bytes);
@@ -92,11 +92,11 @@ static void words_of_any_length_equal_the_definition(void **state)
         toy_begin_bytes(of, "gpt-2");
         random_merges(of, &seed, 40);
         ssi_tokenizer *tokenizer = toy_create(of);
-        for (size_t length = 1; length < 240; length += 1 + toy_draw(&seed) % 9) {
+        for (size_t length = 1; length < 240; length += 1 + draw(&seed) % 9) {
             char word[240];
             int32_t want[240];
             for (size_t i = 0; i < length; i++)
-                word[i] = (char)('a' + toy_draw(&seed) % 4);
+                word[i] = (char)('a' + draw(&seed) % 4);
             size_t count = naive(of, word, length, want);
             expect_ids(tokenizer, word, length, want, count);
         }
@@ -116,11 +116,11 @@ static void a_word_of_a_million_letters_is_encoded(void **state)
     size_t length = 1000000;
     char *word = malloc(length);
     for (size_t i = 0; i < length; i++)
-        word[i] = (char)('a' + toy_draw(&seed) % 4);
+        word[i] = (char)('a' + draw(&seed) % 4);
     expect_same_back(tokenizer, word, length);
     free(word);
     ssi_tokenizer_free(tokenizer);
-    assert_int_equal(of->bytes_held, 0);
+    assert_int_equal(of->memory.held_bytes, 0);
 }
 
 static void random_bytes_come_back(void **state)
@@ -137,9 +137,9 @@ static void random_bytes_come_back(void **state)
         ssi_tokenizer *tokenizer = toy_create(of);
         for (int round = 0; round < 400; round++) {
             char text[300];
-            size_t length = toy_draw(&seed) % sizeof text;
+            size_t length = draw(&seed) % sizeof text;
             for (size_t j = 0; j < length; j++) {
-                uint64_t drawn = toy_draw(&seed);
+                uint64_t drawn = draw(&seed);
                 text[j] = drawn % 3 ? "ab1 \n'\xc3\xa9."[drawn / 3 % 9] : (char)(drawn >> 56);
             }
             expect_same_back(tokenizer, text, length);
@@ -188,7 +188,7 @@ static void an_allocation_that_fails_is_an_error_and_leaks_nothing(void **state)
     for (size_t n = 1;; n++) {
         toy_begin_bytes(of, "gpt-2");
         toy_add(of, "<end>", 3, 0);
-        of->fail_at = n;
+        of->memory.fail_call = n;
         ssi_memory memory = toy_memory(of);
         ssi_tokenizer *tokenizer = NULL;
         int32_t ids[400];
@@ -199,7 +199,7 @@ static void an_allocation_that_fails_is_an_error_and_leaks_nothing(void **state)
             status = ssi_tokenizer_encode(tokenizer, text, sizeof text, NULL, ids, 400, &count,
                                           &of->error);
         ssi_tokenizer_free(tokenizer);
-        assert_int_equal(of->bytes_held, 0);
+        assert_int_equal(of->memory.held_bytes, 0);
         if (status == SS_OK)
             break;
         assert_int_equal(status, SS_ERROR_MEMORY);

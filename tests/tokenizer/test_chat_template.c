@@ -144,7 +144,7 @@ static void a_conversation_becomes_turns(void **state)
     tokenizer = create_with(FOR TURN ENDFOR PROMPT);
     expect_chat(tokenizer, messages, 1, true, "[user\nHi]\n[assistant\n");
     ssi_tokenizer_free(tokenizer);
-    assert_int_equal(vocabulary.bytes_held, 0);
+    assert_int_equal(vocabulary.memory.held_bytes, 0);
 }
 
 static void a_message_never_holds_special_tokens(void **state)
@@ -192,15 +192,15 @@ static void an_allocation_that_fails_is_an_error_and_leaks_nothing(void **state)
     memcpy(content, "<u>", 3);
     ss_chat_message message = {"user", content, sizeof content};
     ssi_tokenizer *tokenizer = create_with(FOR TURN ENDFOR);
-    size_t held = vocabulary.bytes_held, failures = 0;
+    size_t held = vocabulary.memory.held_bytes, failures = 0;
     int32_t ids[400];
     for (size_t n = 1;; n++, failures++) {
         size_t count = 7;
-        vocabulary.allocations = 0;
-        vocabulary.fail_at = n;
+        vocabulary.memory.calls = 0;
+        vocabulary.memory.fail_call = n;
         ss_status status = ssi_tokenizer_chat(tokenizer, &message, 1, true, ids, 400, &count,
                                               &vocabulary.error);
-        assert_int_equal(vocabulary.bytes_held, held);
+        assert_int_equal(vocabulary.memory.held_bytes, held);
         if (status == SS_OK)
             break;
         assert_int_equal(status, SS_ERROR_MEMORY);

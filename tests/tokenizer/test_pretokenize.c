@@ -89,9 +89,9 @@ static void every_cut_is_between_characters_and_loses_nothing(void **state)
     uint64_t seed = 9;
     for (int round = 0; round < 20000; round++) {
         char text[40];
-        size_t length = toy_draw(&seed) % sizeof text, at = 0;
+        size_t length = draw(&seed) % sizeof text, at = 0;
         for (size_t i = 0; i < length; i++)
-            text[i] = alphabet[toy_draw(&seed) % (sizeof alphabet - 1)];
+            text[i] = alphabet[draw(&seed) % (sizeof alphabet - 1)];
         const char *pre = pres[round % 5];
         ssi_word_cursor cursor;
         ssi_text word;

@@ -9,6 +9,7 @@
 
 #include "model/load.h"
 #include "support/files.h"
+#include "support/whole_file.h"
 #include "tokenizer/toy_vocabulary.h"
 
 #define VOCABULARIES SHARED_FOLDER "tokenizers/ggml-vocab-"
@@ -28,16 +29,6 @@ static ssi_tokenizer *open_vocabulary(const char *path)
     ssi_gguf_close(&gguf);
     ssi_source_close(&source);
     return tokenizer;
-}
-
-static char *read_file(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    char *text = calloc(1, 65536);
-    assert_in_range(fread(text, 1, 65535, file), 1, 65534);
-    fclose(file);
-    return text;
 }
 
 static void expect_line(const ssi_tokenizer *tokenizer, const char *text, size_t length,
@@ -62,13 +53,14 @@ static void expect_file(const char *name)
 {
     static const char separator[] = "\n__ggml_vocab_test__\n";
     char path[256];
+    size_t bytes;
     snprintf(path, sizeof path, VOCABULARIES "%s.gguf", name);
     test_needs(path);
     ssi_tokenizer *tokenizer = open_vocabulary(path);
     snprintf(path, sizeof path, VOCABULARIES "%s.gguf.inp", name);
-    char *inputs = read_file(path);
+    char *inputs = read_file(path, &bytes);
     snprintf(path, sizeof path, VOCABULARIES "%s.gguf.out", name);
-    char *outputs = read_file(path);
+    char *outputs = read_file(path, &bytes);
 
     size_t lines = 0;
     char *text = inputs, *line = outputs, *end;

@@ -34,7 +34,7 @@ static void highest_score_merges_first(void **state)
     EXPECT_IDS(tokenizer, "</s>ab", 1, 2, space_a, b); /* a space after a special token too */
     EXPECT_IDS(tokenizer, SPACE "ab", 1, spaces, ab);
     ssi_tokenizer_free(tokenizer);
-    assert_int_equal(of->bytes_held, 0);
+    assert_int_equal(of->memory.held_bytes, 0);
 }
 
 static void the_space_before_the_text_can_be_left_out(void **state)
@@ -134,20 +134,20 @@ static void texts_equal_the_definition(void **state)
             toy_add(of, first[i], 1, 0);
         for (int i = 0; i < 40; i++) {
             char token[40] = "";
-            size_t parts = 2 + toy_draw(&seed) % 5;
+            size_t parts = 2 + draw(&seed) % 5;
             for (size_t j = 0; j < parts; j++)
-                strcat(token, first[j == 0 || round % 2 ? toy_draw(&seed) % 3
-                                                        : 1 + toy_draw(&seed) % 2]);
+                strcat(token, first[j == 0 || round % 2 ? draw(&seed) % 3
+                                                        : 1 + draw(&seed) % 2]);
             if (find(of, token, strlen(token)) < 0)
-                toy_add(of, token, 1, (float)(toy_draw(&seed) % 16) - 8);
+                toy_add(of, token, 1, (float)(draw(&seed) % 16) - 8);
         }
         ssi_tokenizer *tokenizer = toy_create(of);
         for (int i = 0; i < 12; i++) {
             char text[150], marked[600] = SPACE;
             int32_t want[200];
-            size_t length = 1 + toy_draw(&seed) % (sizeof text - 1);
+            size_t length = 1 + draw(&seed) % (sizeof text - 1);
             for (size_t j = 0; j < length; j++) {
-                size_t drawn = toy_draw(&seed) % 3;
+                size_t drawn = draw(&seed) % 3;
                 text[j] = " ab"[drawn];
                 strcat(marked, first[drawn]);
             }

@@ -100,21 +100,21 @@ static void random_overlapping_tokens_equal_the_definition(void **state)
         for (size_t length = 6; length >= 2; length--) { /* one of each length */
             char special[8] = {0};
             for (size_t i = 0; i < length; i++)
-                special[i] = (char)('a' + toy_draw(&seed) % 2);
+                special[i] = (char)('a' + draw(&seed) % 2);
             order[specials++] = toy_add(of, special, 3, 0);
         }
         ssi_tokenizer *tokenizer = toy_create(of);
         for (int i = 0; i < 20; i++) {
             char text[80];
             int32_t want[80];
-            size_t length = 1 + toy_draw(&seed) % 79;
+            size_t length = 1 + draw(&seed) % 79;
             for (size_t j = 0; j < length; j++)
-                text[j] = (char)('a' + toy_draw(&seed) % 2);
+                text[j] = (char)('a' + draw(&seed) % 2);
             size_t count = naive(of, order, specials, text, length, want);
             expect_ids(tokenizer, text, length, want, count);
         }
         ssi_tokenizer_free(tokenizer);
-        assert_int_equal(of->bytes_held, 0);
+        assert_int_equal(of->memory.held_bytes, 0);
     }
 }
 

@@ -157,7 +157,7 @@ static void how_text_is_cut_into_tokens_changes_nothing(void **state)
         size_t length = 0, count = 0;
         while (length < 40) {
             static const char *const parts[] = {"a", "b", "\n", "\xe2\x82\xac", "\xe2", "ab"};
-            const char *part = parts[toy_draw(&seed) % 6];
+            const char *part = parts[draw(&seed) % 6];
             memcpy(text + length, part, strlen(part));
             length += strlen(part);
         }

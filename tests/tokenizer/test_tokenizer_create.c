@@ -21,7 +21,7 @@ static void refuse(toy *of, ss_status expected, const char *named)
     assert_null(tokenizer);
     if (strstr(of->error.message, named) == NULL)
         fail_msg("'%s' does not name %s", of->error.message, named);
-    assert_int_equal(of->bytes_held, 0);
+    assert_int_equal(of->memory.held_bytes, 0);
 }
 
 static void bad_kinds_are_named(void **state)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small vocabularies made up in a test, and an allocator that counts and can be told to fail.
- * Include after cmocka.h. */
+/* Small vocabularies made up in a test, in memory that is counted. Include after cmocka.h. */
 #ifndef TOY_VOCABULARY_H
 #define TOY_VOCABULARY_H
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/random.h"
+#include "support/counting_memory.h"
+#include "support/draw.h"
 #include "tokenizer/tokenizer.h"
 
 #define TOY_TOKENS 2048
@@ -20,31 +20,14 @@ typedef struct toy {
     float scores[TOY_TOKENS];
     char bytes[TOY_BYTES];
     size_t used;
-    size_t allocations, fail_at, bytes_held; /* fail_at: the n-th allocation fails; 0: none */
+    counting_memory memory;
     ss_error error;
 } toy;
 
-static inline void *toy_allocate(void *context, size_t bytes, size_t alignment)
-{
-    toy *of = context;
-    void *block = NULL;
-    if (++of->allocations == of->fail_at || posix_memalign(&block, alignment, bytes) != 0)
-        return NULL;
-    memset(block, 0xa5, bytes);
-    of->bytes_held += bytes;
-    return block;
-}
-
-static inline void toy_release(void *context, void *block, size_t bytes)
-{
-    toy *of = context;
-    of->bytes_held -= bytes;
-    free(block);
-}
-
 static inline ssi_memory toy_memory(toy *of)
 {
-    return (ssi_memory){.context = of, .allocate = toy_allocate, .release = toy_release};
+    ss_allocator allocator = counting_allocator(&of->memory);
+    return ssi_memory_from(&allocator);
 }
 
 static inline ssi_text toy_text(toy *of, const char *bytes, size_t length)
@@ -121,11 +104,6 @@ static inline ssi_tokenizer *toy_create(toy *of)
     if (ssi_tokenizer_create(&of->source, &memory, &tokenizer, &of->error) != SS_OK)
         fail_msg("%s", of->error.message);
     return tokenizer;
-}
-
-static inline uint64_t toy_draw(uint64_t *state)
-{
-    return ssi_mix64(*state += 0x9e3779b97f4a7c15u);
 }
 
 /* Encodes and compares with `count` ids; `special` and BOS as a plain call has them. */

@@ -104,21 +104,21 @@ static void damage_is_noticed(void **state)
     trainer_fixture *is = open_saved(SS_TRAIN_SHARED, 2);
     const char key[] = "specstream.checkpoint.step";
     size_t bytes, array = is->trainer->parameters.value_count * sizeof(float);
-    unsigned char *whole = fixture_read(path(), &bytes);
+    unsigned char *whole = read_file(path(), &bytes);
     unsigned char *step = find(whole, bytes, key) + strlen(key) + 4; /* behind its type */
     unsigned char *places[] = {whole + bytes - 100, whole + bytes - array - 100,
                                whole + bytes - 2 * array - 100, step};
     assert_int_equal(*step, 1);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         *places[i] ^= 2;
-        fixture_write(path(), whole, bytes);
+        write_file(path(), whole, bytes);
         fixture_create(is);
         refuse(is, SS_ERROR_FORMAT, "damaged",
                ss_trainer_resume(is->trainer, path(), &is->error));
         assert_non_null(strstr(is->error.message, path()));
         *places[i] ^= 2;
     }
-    fixture_write(path(), whole, bytes);
+    write_file(path(), whole, bytes);
     accept(is, ss_trainer_resume(is->trainer, path(), &is->error));
     fixture_step(is, 5);
     free(whole);

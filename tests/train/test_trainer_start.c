@@ -27,7 +27,7 @@ static void write_recipe(const trainer_fixture *is, const char *path,
                          const adapter_recipe *recipe)
 {
     adapter_file file = make_adapter(is->model, recipe);
-    fixture_write(path, file.bytes, file.count);
+    write_file(path, file.bytes, file.count);
     free_adapter_file(&file);
 }
 
@@ -114,7 +114,7 @@ static void a_resumed_run_has_the_start_it_began_with(void **state)
     trainer_fixture *is = open_start(path, &first_recipe);
     fixture_step(is, 6);
     accept(is, ss_trainer_save(is->trainer, saved, &is->error));
-    unsigned char *whole = fixture_read(saved, &whole_bytes);
+    unsigned char *whole = read_file(saved, &whole_bytes);
     fixture_create(is);
     fixture_step(is, 3);
     accept(is, ss_trainer_save(is->trainer, saved, &is->error));
@@ -126,7 +126,7 @@ static void a_resumed_run_has_the_start_it_began_with(void **state)
     accept(is, ss_trainer_resume(is->trainer, saved, &is->error));
     fixture_step(is, 3);
     accept(is, ss_trainer_save(is->trainer, saved, &is->error));
-    unsigned char *resumed = fixture_read(saved, &bytes);
+    unsigned char *resumed = read_file(saved, &bytes);
     assert_int_equal(bytes, whole_bytes);
     assert_memory_equal(resumed, whole, bytes);
     free(resumed);

@@ -10,6 +10,7 @@
 
 #include "specstream/specstream.h"
 #include "support/files.h"
+#include "support/whole_file.h"
 #include "train/trainer.h"
 
 enum { TRAINER_ROWS = 6, TRAINER_TOKENS = 24, TRAINER_PROMPT = 6 };
@@ -105,27 +106,6 @@ static inline const char *fixture_path(uint32_t number, const char *name)
     static char paths[4][256];
     snprintf(paths[number], sizeof paths[number], "%s/%s", test_build_folder(), name);
     return paths[number];
-}
-
-static inline unsigned char *fixture_read(const char *path, size_t *bytes)
-{
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    fseek(file, 0, SEEK_END);
-    *bytes = (size_t)ftell(file);
-    rewind(file);
-    unsigned char *data = malloc(*bytes);
-    assert_int_equal(fread(data, 1, *bytes, file), *bytes);
-    fclose(file);
-    return data;
-}
-
-static inline void fixture_write(const char *path, const void *data, size_t bytes)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, bytes, file), bytes);
-    assert_int_equal(fclose(file), 0);
 }
 
 #endif
