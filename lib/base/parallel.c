@@ -96,3 +96,24 @@ void ssi_parallel_run(const ssi_parallel *parallel, uint32_t task_count,
             body(context, task);
     ssi_float_env_leave(before);
 }
+
+typedef struct ranges {
+    void (*body)(void *context, uint32_t begin, uint32_t end);
+    void *context;
+    uint32_t count, parts;
+} ranges;
+
+static void run_range(void *context, uint32_t task)
+{
+    const ranges *of = context;
+    of->body(of->context, ssi_cut_at(of->count, of->parts, task),
+             ssi_cut_at(of->count, of->parts, task + 1));
+}
+
+void ssi_parallel_ranges(const ssi_parallel *parallel, uint32_t count, uint32_t parts,
+                         void (*body)(void *context, uint32_t begin, uint32_t end),
+                         void *context)
+{
+    ranges all = {body, context, count, parts};
+    ssi_parallel_run(parallel, parts, run_range, &all);
+}

@@ -29,4 +29,15 @@ void ssi_parallel_free(ssi_parallel *parallel, const ssi_memory *memory);
 void ssi_parallel_run(const ssi_parallel *parallel, uint32_t task_count,
                       void (*body)(void *context, uint32_t task), void *context);
 
+/* Where part `part` of [0, count) begins, cut into `parts` as even as can be. */
+static inline uint32_t ssi_cut_at(uint32_t count, uint32_t parts, uint32_t part)
+{
+    return (uint32_t)((uint64_t)count * part / parts);
+}
+
+/* Runs body(context, begin, end) for each of these parts. */
+void ssi_parallel_ranges(const ssi_parallel *parallel, uint32_t count, uint32_t parts,
+                         void (*body)(void *context, uint32_t begin, uint32_t end),
+                         void *context);
+
 #endif

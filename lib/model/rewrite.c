@@ -127,10 +127,9 @@ static void run_task(void *context, uint32_t task)
     const ssi_rewrite *job = to->job;
     uint32_t columns = (uint32_t)rows->tensor->dims[0];
     float *values = to->values + (size_t)task * to->widest;
-    uint32_t end = (uint32_t)((uint64_t)rows->row_count * (task + 1) / rows->task_count);
+    uint32_t end = ssi_cut_at(rows->row_count, rows->task_count, task + 1);
     to->bad_rows[task] = NO_ROW;
-    for (uint32_t row = (uint32_t)((uint64_t)rows->row_count * task / rows->task_count);
-         row < end; row++) {
+    for (uint32_t row = ssi_cut_at(rows->row_count, rows->task_count, task); row < end; row++) {
         unsigned char *blocks = to->new_bytes + row * rows->new_row_bytes;
         rows->from->decode(to->bytes + row * rows->row_bytes, columns, values);
         if (job->change != NULL)

@@ -39,14 +39,6 @@ ss_status ssi_session_check_text(const ss_session *session, const int32_t *token
     return ssi_session_check_tokens(session, tokens, count, error);
 }
 
-static uint32_t shared_prefix(const int32_t *a, const int32_t *b, uint32_t most)
-{
-    uint32_t shared = 0;
-    while (shared < most && a[shared] == b[shared])
-        shared++;
-    return shared;
-}
-
 uint32_t ssi_session_replace(ss_session *session, const int32_t *tokens, uint32_t count,
                              uint32_t most)
 {
@@ -54,7 +46,7 @@ uint32_t ssi_session_replace(ss_session *session, const int32_t *tokens, uint32_
     uint32_t cached = session->work.cache.length, shared;
     if (cached > most)
         cached = most;
-    shared = shared_prefix(tokens, sequence->tokens, cached < count ? cached : count);
+    shared = ssi_shared_prefix(tokens, sequence->tokens, cached < count ? cached : count);
     ssi_drafting_let_go(session, sequence->tokens, shared, sequence->count);
     memmove(sequence->tokens, tokens, count * sizeof *tokens); /* may be get_tokens' own array */
     sequence->count = count;

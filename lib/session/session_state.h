@@ -62,6 +62,15 @@ ss_status ssi_session_check_text(const ss_session *session, const int32_t *token
 ss_status ssi_session_check_tokens(const ss_session *session, const int32_t *tokens, size_t count,
                                    ss_error *error) SSI_MUST_CHECK;
 
+/* Tokens that both begin with, of `most`. */
+static inline uint32_t ssi_shared_prefix(const int32_t *a, const int32_t *b, uint32_t most)
+{
+    uint32_t shared = 0;
+    while (shared < most && a[shared] == b[shared])
+        shared++;
+    return shared;
+}
+
 static inline const ss_progress *ssi_session_progress(const ss_session *session)
 {
     return session->has_progress ? &session->progress : NULL;

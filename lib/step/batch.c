@@ -72,30 +72,20 @@ void ssi_batch_rotate(ssi_workspace *work, uint32_t row)
     }
 }
 
-typedef struct embed_work {
-    ssi_workspace *work;
-    uint32_t parts;
-} embed_work;
-
-static void embed_body(void *context, uint32_t task)
+static void embed_rows(void *context, uint32_t row_begin, uint32_t row_end)
 {
-    const embed_work *region = context;
-    const ssi_workspace *work = region->work;
-    const ssi_batch *batch = &work->batch;
-    const ss_model *model = work->model;
-    const ssi_type_info *type = ssi_type_get(model->embedding.type);
-    uint32_t end = (uint32_t)((uint64_t)batch->row_count * (task + 1) / region->parts);
-    for (uint32_t row = (uint32_t)((uint64_t)batch->row_count * task / region->parts); row < end;
-         row++) {
-        ssi_batch_rotate(region->work, row);
-        type->unpack_row(&model->embedding, (uint32_t)batch->tokens[row],
+    ssi_workspace *work = context;
+    const ssi_matrix *embedding = &work->model->embedding;
+    const ssi_type_info *type = ssi_type_get(embedding->type);
+    for (uint32_t row = row_begin; row < row_end; row++) {
+        ssi_batch_rotate(work, row);
+        type->unpack_row(embedding, (uint32_t)work->batch.tokens[row],
                          work->hidden + row * work->hidden_stride);
     }
 }
 
 void ssi_batch_embed(ssi_workspace *work)
 {
-    uint32_t threads = work->parallel->thread_count;
-    embed_work region = {work, work->batch.row_count < 2 * threads ? 1 : threads};
-    ssi_parallel_run(work->parallel, region.parts, embed_body, &region);
+    uint32_t rows = work->batch.row_count, threads = work->parallel->thread_count;
+    ssi_parallel_ranges(work->parallel, rows, rows < 2 * threads ? 1 : threads, embed_rows, work);
 }

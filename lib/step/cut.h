@@ -5,8 +5,7 @@
 #ifndef SSI_STEP_CUT_H
 #define SSI_STEP_CUT_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "base/parallel.h"
 
 #define SSI_CUT_ROWS 64u        /* most rows of one task */
 #define SSI_TASKS_PER_THREAD 4u /* enough that a late thread costs a quarter of its share */
@@ -41,11 +40,6 @@ static inline ssi_cut ssi_cut_make(uint32_t unit_count, uint32_t row_count,
 static inline uint32_t ssi_cut_tasks(const ssi_cut *cut)
 {
     return cut->unit_parts * cut->row_parts;
-}
-
-static inline uint32_t ssi_cut_at(uint32_t count, uint32_t parts, uint32_t part)
-{
-    return (uint32_t)((uint64_t)count * part / parts);
 }
 
 /* First unit of a part; unit_count of the part after the last. */

@@ -14,29 +14,14 @@ void ssi_rows_layout(ssi_activation *x, uint32_t rows, uint32_t columns, ssi_are
 /* Below this many rows the calling thread is done before another one is awake. */
 #define ROWS_WORTH_SPREADING 4u
 
-typedef struct spread_work {
-    uint32_t row_count, parts;
-    void (*body)(void *context, uint32_t row_begin, uint32_t row_end);
-    void *context;
-} spread_work;
-
-static void spread_body(void *context, uint32_t task)
-{
-    const spread_work *spread = context;
-    uint64_t count = spread->row_count;
-    spread->body(spread->context, (uint32_t)(count * task / spread->parts),
-                 (uint32_t)(count * (task + 1) / spread->parts));
-}
-
 void ssi_rows_spread(const ssi_workspace *work, uint32_t row_count,
                      void (*body)(void *context, uint32_t row_begin, uint32_t row_end),
                      void *context)
 {
-    uint32_t threads = work->parallel->thread_count;
-    spread_work spread = {row_count, 1, body, context};
+    uint32_t threads = work->parallel->thread_count, parts = 1;
     if (row_count >= ROWS_WORTH_SPREADING && threads > 1)
-        spread.parts = row_count < 16 * threads ? threads : 4 * threads;
-    ssi_parallel_run(work->parallel, spread.parts, spread_body, &spread);
+        parts = row_count < 16 * threads ? threads : 4 * threads;
+    ssi_parallel_ranges(work->parallel, row_count, parts, body, context);
 }
 
 void ssi_rows_norm_part(ssi_workspace *work, const float *weight, uint32_t first,

@@ -2,36 +2,33 @@
 /* The walk from the root: draw the next token from the node's logits; while a child holds that
  * very token, accept it and go on (method: sample-and-compare). Where a guess came from can't
  * matter here. Then the rows of the accepted path join the context. */
-#include "step/cut.h"
 #include "step/step.h"
 
 typedef struct commit_work {
     const ssi_kv_cache *cache;
     uint16_t slots[SSI_TREE_NODES];
-    uint32_t count, parts;
+    uint32_t count;
 } commit_work;
 
-static void commit_body(void *context, uint32_t task)
+static void commit_layers(void *context, uint32_t layer_begin, uint32_t layer_end)
 {
     const commit_work *region = context;
-    uint32_t layers = region->cache->layer_count;
-    ssi_kv_move_nodes(region->cache, region->slots, region->count,
-                      ssi_cut_at(layers, region->parts, task),
-                      ssi_cut_at(layers, region->parts, task + 1));
+    ssi_kv_move_nodes(region->cache, region->slots, region->count, layer_begin, layer_end);
 }
 
 /* The first `count` nodes of the walk. The root's keys lie in their place already. */
 static void commit(ssi_workspace *work, const ssi_walk *walk, uint32_t count)
 {
     ssi_kv_cache *cache = &work->cache;
-    commit_work region = {.cache = cache, .parts = work->parallel->thread_count};
+    commit_work region = {.cache = cache};
     if (count == 0)
         return;
     cache->length++;
     for (uint32_t i = 1; i < count; i++)
         region.slots[region.count++] = (uint16_t)work->batch.slots[walk->path[i]].index;
     if (region.count > 0)
-        ssi_parallel_run(work->parallel, region.parts, commit_body, &region);
+        ssi_parallel_ranges(work->parallel, cache->layer_count, work->parallel->thread_count,
+                            commit_layers, &region);
     cache->length += region.count;
 }
 

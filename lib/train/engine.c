@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train/engine.h"
 
-#include <math.h>
 #include <string.h>
+
+#include "step/best_logits.h"
 
 /* Every row of a chunk keeps its entry state: a session does so for max_step_rows rows. */
 #define CHUNK 64u
@@ -90,24 +91,14 @@ void ssi_train_states_layout(ssi_train_states *states, const ssi_hyper *hyper,
 static void keep_best(const ssi_kernels *kernels, const float *logits, uint32_t count,
                       const int32_t *draft_of_token, int32_t *tokens, float *probabilities)
 {
-    float best[SSI_TEACHER_MAX] = {0}, least = -INFINITY;
-    uint32_t found = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (found == SSI_TEACHER_MAX && !(logits[i] > least))
-            continue;
-        uint32_t at = found < SSI_TEACHER_MAX ? found++ : SSI_TEACHER_MAX - 1;
-        for (; at > 0 && logits[i] > best[at - 1]; at--) {
-            best[at] = best[at - 1];
-            tokens[at] = tokens[at - 1];
-        }
-        best[at] = logits[i];
-        tokens[at] = (int32_t)i;
-        least = best[found - 1];
-    }
-    float sum = kernels->exp_sum(logits, count, best[0], 1.0f);
+    ssi_ranked_logit best[SSI_TEACHER_MAX];
+    uint32_t found = ssi_best_logits(logits, count, SSI_TEACHER_MAX, best);
+    float sum = kernels->exp_sum(logits, count, best[0].logit, 1.0f);
     for (uint32_t i = 0; i < SSI_TEACHER_MAX; i++) {
-        probabilities[i] = i < found ? ssi_expf(best[i] - best[0]) / sum : 0;
-        tokens[i] = i >= found ? -1 : draft_of_token ? draft_of_token[tokens[i]] : tokens[i];
+        bool there = i < found;
+        int32_t token = there ? (int32_t)best[i].index : -1;
+        probabilities[i] = there ? ssi_expf(best[i].logit - best[0].logit) / sum : 0;
+        tokens[i] = there && draft_of_token ? draft_of_token[token] : token;
     }
 }
 
@@ -148,16 +139,6 @@ static void keep_anchors(ssi_workspace *work, uint32_t begin, uint32_t row_count
     ssi_main_head_run(work, first, row_count - first, work->logits);
     best_work region = {work, draft_of_token, states, begin + first - first_anchor};
     ssi_parallel_run(work->parallel, row_count - first, best_body, &region);
-}
-
-static uint32_t shared_prefix(const ssi_train_engine *engine, const int32_t *tokens,
-                              uint32_t most)
-{
-    uint32_t shared = 0;
-    most = engine->token_count < most ? engine->token_count : most;
-    while (shared < most && engine->tokens[shared] == tokens[shared])
-        shared++;
-    return shared;
 }
 
 typedef struct read_work {
@@ -202,7 +183,9 @@ void ssi_train_engine_run(ssi_train_engine *engine, const ssi_train_context *con
     const int32_t *tokens = context->tokens;
     uint32_t msa_layer_count = engine->adapter->msa_layer_count;
     uint32_t row_count = context->key_count;
-    work->cache.length = shared_prefix(engine, tokens, context->first_anchor);
+    uint32_t known = engine->token_count, first = context->first_anchor;
+    work->cache.length =
+        ssi_shared_prefix(engine->tokens, tokens, known < first ? known : first);
     while (work->cache.length < row_count) {
         uint32_t begin = work->cache.length;
         uint32_t count = row_count - begin < CHUNK ? row_count - begin : CHUNK;

@@ -4,7 +4,6 @@
  * output is one chain of fused multiply-adds, k ascending, from beta c: no bit depends on the cut. */
 #include "train/matrix.h"
 
-#include "step/cut.h"
 
 enum {
     PANEL = 16, /* columns */
@@ -138,26 +137,12 @@ void ssi_train_product(ssi_train_math *math, bool a_transposed, bool b_transpose
     math->product_ns += math->clock ? math->clock(NULL) - begin : 0;
 }
 
-typedef struct row_work {
-    void (*body)(void *context, uint32_t row_begin, uint32_t row_end);
-    void *context;
-    uint32_t row_count, parts;
-} row_work;
-
-static void row_body(void *context, uint32_t task)
-{
-    const row_work *work = context;
-    work->body(work->context, ssi_cut_at(work->row_count, work->parts, task),
-               ssi_cut_at(work->row_count, work->parts, task + 1));
-}
-
 void ssi_train_rows_run(const ssi_train_math *math, uint32_t row_count,
                         void (*body)(void *context, uint32_t row_begin, uint32_t row_end),
                         void *context)
 {
     uint32_t threads = math->parallel->thread_count;
-    row_work work = {body, context, row_count,
-                     threads > 1 ? threads * ROW_TASKS_PER_THREAD : 1};
-    work.parts = work.parts < row_count ? work.parts : row_count;
-    ssi_parallel_run(math->parallel, work.parts, row_body, &work);
+    uint32_t parts = threads > 1 ? threads * ROW_TASKS_PER_THREAD : 1;
+    ssi_parallel_ranges(math->parallel, row_count, parts < row_count ? parts : row_count, body,
+                        context);
 }

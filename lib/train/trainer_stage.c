@@ -169,15 +169,13 @@ typedef struct unpack_work {
     const ssi_matrix *weight;
     const int32_t *tokens; /* NULL: all */
     float *to;
-    uint32_t count, parts;
 } unpack_work;
 
-static void unpack_body(void *context, uint32_t task)
+static void unpack_rows(void *context, uint32_t begin, uint32_t end)
 {
     const unpack_work *region = context;
     const ssi_matrix *weight = region->weight;
-    uint32_t end = (uint32_t)((uint64_t)region->count * (task + 1) / region->parts);
-    for (uint32_t i = (uint32_t)((uint64_t)region->count * task / region->parts); i < end; i++)
+    for (uint32_t i = begin; i < end; i++)
         ssi_type_get(weight->type)
             ->unpack_row(weight, region->tokens ? (uint32_t)region->tokens[i] : i,
                          region->to + (size_t)i * weight->columns);
@@ -187,10 +185,10 @@ static void unpack_body(void *context, uint32_t task)
 static void unpack_head(const ss_trainer *trainer, const int32_t *tokens, uint32_t count,
                         float *to)
 {
-    unpack_work region = {&trainer->model->head.weight, tokens, to, count,
-                          4 * trainer->parallel.thread_count};
+    unpack_work region = {&trainer->model->head.weight, tokens, to};
     if (to)
-        ssi_parallel_run(&trainer->parallel, region.parts, unpack_body, &region);
+        ssi_parallel_ranges(&trainer->parallel, count, 4 * trainer->parallel.thread_count,
+                            unpack_rows, &region);
 }
 
 void ssi_trainer_leave_stage(ss_trainer *trainer)
