@@ -4,9 +4,8 @@
 #ifndef SSI_API_API_H
 #define SSI_API_API_H
 
+#include "base/parallel.h"
 #include "base/params.h"
-
-#define SSI_MOST_THREADS 256u
 
 /* SS_ERROR_ARGUMENT "<name> is NULL" where pointer is. */
 ss_status ssi_need(const void *pointer, const char *name, ss_error *error) SSI_MUST_CHECK;
@@ -32,7 +31,7 @@ typedef struct ssi_hooks {
 } ssi_hooks;
 
 /* Reads the hooks behind four pointers (each may point to NULL: none) into *hooks and makes the
- * pointers point there. */
+ * pointers point there. log and progress are NULL where a struct has no such field. */
 ss_status ssi_hooks_read(ssi_hooks *hooks, const ss_allocator **allocator, const ss_log **log,
                          const ss_progress **progress, const ss_parallel **parallel,
                          ss_error *error) SSI_MUST_CHECK;

@@ -22,14 +22,6 @@ ss_status ss_merge_params_init(ss_merge_params *params, size_t struct_size)
     return ssi_params_fill(params, struct_size, &default_merge, sizeof default_merge);
 }
 
-static ss_status check_threads(uint32_t thread_count, ss_error *error)
-{
-    if (thread_count > SSI_MOST_THREADS)
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "thread_count is %u, expected 0 to %u",
-                        thread_count, SSI_MOST_THREADS);
-    return SS_OK;
-}
-
 static ss_status check_type(ss_weight_type type, ss_weight_type least, ss_error *error)
 {
     if (type < least || type > SS_WEIGHT_Q4_1)
@@ -66,7 +58,6 @@ ss_status ss_model_quantize(const char *model, const ss_quantize_params *params,
                             const char *path, ss_error *error)
 {
     ss_quantize_params ours = default_quantize;
-    const ss_log *log = NULL;
     ssi_hooks hooks;
     ssi_source source;
     tools with;
@@ -74,10 +65,10 @@ ss_status ss_model_quantize(const char *model, const ss_quantize_params *params,
     SSI_TRY(ssi_need(params, "params", error));
     SSI_TRY(ssi_need(path, "path", error));
     SSI_TRY(ssi_params_read(&ours, sizeof ours, params, "ss_quantize_params", error));
-    SSI_TRY(check_threads(ours.thread_count, error));
+    SSI_TRY(ssi_threads_check(ours.thread_count, error));
     SSI_TRY(check_type(ours.type, SS_WEIGHT_F32, error));
     SSI_TRY(
-        ssi_hooks_read(&hooks, &ours.allocator, &log, &ours.progress, &ours.parallel, error));
+        ssi_hooks_read(&hooks, &ours.allocator, NULL, &ours.progress, &ours.parallel, error));
     SSI_TRY(ssi_source_open(&source, model, error));
     ss_status status =
         begin(&with, ours.allocator, ours.progress, ours.parallel, ours.thread_count, error);
@@ -109,7 +100,6 @@ ss_status ss_adapter_merge(const char *model, const char *adapter,
                            const ss_merge_params *params, const char *path, ss_error *error)
 {
     ss_merge_params ours = default_merge;
-    const ss_log *log = NULL;
     ssi_hooks hooks;
     tools with;
     SSI_TRY(ssi_need(model, "model", error));
@@ -117,12 +107,12 @@ ss_status ss_adapter_merge(const char *model, const char *adapter,
     SSI_TRY(ssi_need(path, "path", error));
     if (params != NULL)
         SSI_TRY(ssi_params_read(&ours, sizeof ours, params, "ss_merge_params", error));
-    SSI_TRY(check_threads(ours.thread_count, error));
+    SSI_TRY(ssi_threads_check(ours.thread_count, error));
     SSI_TRY(check_type(ours.type, SS_WEIGHT_AUTO, error));
     if (ours.streams_path != NULL && ssi_same_place(ours.streams_path, path))
         return ssi_fail(error, SS_ERROR_ARGUMENT, "streams_path is %s, and so is path", path);
     SSI_TRY(
-        ssi_hooks_read(&hooks, &ours.allocator, &log, &ours.progress, &ours.parallel, error));
+        ssi_hooks_read(&hooks, &ours.allocator, NULL, &ours.progress, &ours.parallel, error));
     SSI_TRY(
         begin(&with, ours.allocator, ours.progress, ours.parallel, ours.thread_count, error));
     ss_status status = merge(model, adapter, &ours, &with.env, path, error);

@@ -16,12 +16,7 @@ ss_status ssi_need(const void *pointer, const char *name, ss_error *error)
 ss_status ssi_need_result(const void *result, const char *name, ss_error *error)
 {
     size_t bytes;
-    SSI_TRY(ssi_need(result, name, error));
-    memcpy(&bytes, result, sizeof bytes);
-    if (bytes < sizeof bytes || bytes > SSI_PARAMS_MAX_BYTES)
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "%s: struct_size is %zu, expected %zu to %u",
-                        name, bytes, sizeof bytes, SSI_PARAMS_MAX_BYTES);
-    return SS_OK;
+    return ssi_struct_size_read(result, &bytes, name, error);
 }
 
 ss_status ssi_params_fill(void *theirs, size_t their_bytes, const void *ours, size_t our_bytes)
@@ -52,21 +47,6 @@ ss_status ssi_allocator_read(ss_allocator *ours, const ss_allocator *theirs, ss_
     return SS_OK;
 }
 
-static ss_status read_parallel(ss_parallel *ours, const ss_parallel *theirs, ss_error *error)
-{
-    SSI_TRY(read_hook(ours, sizeof *ours, theirs, "parallel", error));
-    if (ours->parallel_for == NULL)
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "parallel: parallel_for is NULL");
-    if (ours->thread_count < 1 || ours->thread_count > SSI_MOST_THREADS)
-        return ssi_fail(error, SS_ERROR_ARGUMENT,
-                        "parallel: thread_count is %u, expected 1 to %u", ours->thread_count,
-                        SSI_MOST_THREADS);
-    if (ours->reserved0 != 0)
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "parallel: reserved0 is %u, expected 0",
-                        ours->reserved0);
-    return SS_OK;
-}
-
 ss_status ssi_hooks_read(ssi_hooks *hooks, const ss_allocator **allocator, const ss_log **log,
                          const ss_progress **progress, const ss_parallel **parallel,
                          ss_error *error)
@@ -75,13 +55,13 @@ ss_status ssi_hooks_read(ssi_hooks *hooks, const ss_allocator **allocator, const
         SSI_TRY(ssi_allocator_read(&hooks->allocator, *allocator, error));
         *allocator = &hooks->allocator;
     }
-    if (*log != NULL) {
+    if (log != NULL && *log != NULL) {
         SSI_TRY(read_hook(&hooks->log, sizeof hooks->log, *log, "log", error));
         if (hooks->log.write == NULL)
             return ssi_fail(error, SS_ERROR_ARGUMENT, "log: write is NULL");
         *log = &hooks->log;
     }
-    if (*progress != NULL) {
+    if (progress != NULL && *progress != NULL) {
         SSI_TRY(read_hook(&hooks->progress, sizeof hooks->progress, *progress, "progress",
                           error));
         if (hooks->progress.report == NULL)
@@ -89,7 +69,9 @@ ss_status ssi_hooks_read(ssi_hooks *hooks, const ss_allocator **allocator, const
         *progress = &hooks->progress;
     }
     if (*parallel != NULL) {
-        SSI_TRY(read_parallel(&hooks->parallel, *parallel, error));
+        SSI_TRY(read_hook(&hooks->parallel, sizeof hooks->parallel, *parallel, "parallel",
+                          error));
+        SSI_TRY(ssi_parallel_check(&hooks->parallel, error));
         *parallel = &hooks->parallel;
     }
     return SS_OK;

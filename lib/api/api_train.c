@@ -20,16 +20,13 @@ ss_status ss_trainer_create(const ss_model *model, const ss_train_params *params
 {
     ss_train_params ours;
     ssi_hooks hooks;
-    const ss_log *no_log = NULL;
-    const ss_progress *no_progress = NULL;
     SSI_TRY(ssi_need(trainer, "trainer", error));
     *trainer = NULL;
     SSI_TRY(ssi_need(model, "model", error));
     ssi_train_params_default(&ours);
     if (params != NULL) {
         SSI_TRY(ssi_params_read(&ours, sizeof ours, params, "ss_train_params", error));
-        SSI_TRY(ssi_hooks_read(&hooks, &ours.allocator, &no_log, &no_progress, &ours.parallel,
-                               error));
+        SSI_TRY(ssi_hooks_read(&hooks, &ours.allocator, NULL, NULL, &ours.parallel, error));
     }
     ssi_float_env before = ssi_float_env_enter();
     ss_status status = ssi_trainer_create(model, &ours, trainer, error);

@@ -8,14 +8,12 @@
 #include "base/params.h"
 #include "base/pool.h"
 
-enum { MOST_THREADS = 256 };
-
 static uint32_t or_one_per_core(uint32_t thread_count)
 {
     uint32_t cores = ssi_os_cpu_count();
     if (thread_count > 0)
         return thread_count;
-    return cores < MOST_THREADS ? cores : MOST_THREADS;
+    return cores < SSI_THREADS_MAX ? cores : SSI_THREADS_MAX;
 }
 
 uint32_t ssi_parallel_threads(const ss_parallel *hook, uint32_t thread_count)
@@ -29,30 +27,32 @@ size_t ssi_parallel_bytes(const ss_parallel *hook, uint32_t thread_count)
     return !hook && thread_count > 1 ? ssi_pool_bytes(thread_count) : 0;
 }
 
+ss_status ssi_threads_check(uint32_t thread_count, ss_error *error)
+{
+    return ssi_params_check("thread_count", thread_count, 0, SSI_THREADS_MAX, error);
+}
+
+ss_status ssi_parallel_check(const ss_parallel *hook, ss_error *error)
+{
+    if (!hook->parallel_for)
+        return ssi_fail(error, SS_ERROR_ARGUMENT, "parallel: parallel_for is NULL");
+    SSI_TRY(ssi_params_check("parallel: thread_count", hook->thread_count, 1, SSI_THREADS_MAX,
+                             error));
+    return ssi_params_check("parallel: reserved0", hook->reserved0, 0, 0, error);
+}
+
 ss_status ssi_parallel_create(const ss_parallel *hook, uint32_t thread_count,
                               const ssi_memory *memory, ssi_parallel *parallel,
                               ss_error *error)
 {
     if (hook) {
-        ss_parallel host = {0};
-        SSI_TRY(ssi_params_read(&host, sizeof host, hook, "parallel", error));
-        if (!host.parallel_for)
-            return ssi_fail(error, SS_ERROR_ARGUMENT, "parallel.parallel_for: is NULL");
-        if (host.thread_count < 1 || host.thread_count > MOST_THREADS)
-            return ssi_fail(error, SS_ERROR_ARGUMENT,
-                            "parallel.thread_count: is %u, expected 1 to %d", host.thread_count,
-                            MOST_THREADS);
-        if (host.reserved0 != 0)
-            return ssi_fail(error, SS_ERROR_ARGUMENT, "parallel.reserved0: is %u, must be 0",
-                            host.reserved0);
-        *parallel = (ssi_parallel){.context = host.context,
-                                   .parallel_for = host.parallel_for,
-                                   .thread_count = host.thread_count};
+        SSI_TRY(ssi_parallel_check(hook, error));
+        *parallel = (ssi_parallel){.context = hook->context,
+                                   .parallel_for = hook->parallel_for,
+                                   .thread_count = hook->thread_count};
         return SS_OK;
     }
-    if (thread_count > MOST_THREADS)
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "thread_count: is %u, expected 0 to %d",
-                        thread_count, MOST_THREADS);
+    SSI_TRY(ssi_threads_check(thread_count, error));
     thread_count = or_one_per_core(thread_count);
     ssi_pool *pool = NULL;
     if (thread_count > 1)

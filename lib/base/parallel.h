@@ -5,6 +5,8 @@
 
 #include "base/arena.h"
 
+#define SSI_THREADS_MAX 256u
+
 typedef struct ssi_pool ssi_pool; /* our own threads: spin briefly, then sleep (base/pool.c) */
 
 typedef struct ssi_parallel {
@@ -15,7 +17,11 @@ typedef struct ssi_parallel {
     ssi_pool *pool;        /* owned; NULL with a host's hook or one thread */
 } ssi_parallel;
 
-/* Sets *parallel up from a host's hook (may be NULL) or thread_count threads of our own (0: one
+/* What a caller may ask for; the message names the field. The hook is whole (api/api.h). */
+ss_status ssi_threads_check(uint32_t thread_count, ss_error *error) SSI_MUST_CHECK;
+ss_status ssi_parallel_check(const ss_parallel *hook, ss_error *error) SSI_MUST_CHECK;
+
+/* Checks that, and sets *parallel up from a host's hook (may be NULL) or thread_count threads of our own (0: one
  * per core available to the process; the calling thread is one of them). */
 ss_status ssi_parallel_create(const ss_parallel *hook, uint32_t thread_count,
                               const ssi_memory *memory, ssi_parallel *parallel,

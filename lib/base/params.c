@@ -6,11 +6,11 @@
 
 #include <string.h>
 
-static ss_status read_struct_size(const void *theirs, size_t *bytes, const char *name,
-                                  ss_error *error)
+ss_status ssi_struct_size_read(const void *theirs, size_t *bytes, const char *name,
+                               ss_error *error)
 {
     if (!theirs)
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "%s: is NULL", name);
+        return ssi_fail(error, SS_ERROR_ARGUMENT, "%s is NULL", name);
     memcpy(bytes, theirs, sizeof *bytes);
     if (*bytes < sizeof *bytes || *bytes > SSI_PARAMS_MAX_BYTES)
         return ssi_fail(error, SS_ERROR_ARGUMENT,
@@ -23,7 +23,7 @@ ss_status ssi_params_read(void *ours, size_t our_bytes, const void *theirs, cons
                           ss_error *error)
 {
     size_t their_bytes = 0;
-    SSI_TRY(read_struct_size(theirs, &their_bytes, name, error));
+    SSI_TRY(ssi_struct_size_read(theirs, &their_bytes, name, error));
     for (size_t i = our_bytes; i < their_bytes; i++)
         if (((const unsigned char *)theirs)[i] != 0)
             return ssi_fail(error, SS_ERROR_UNSUPPORTED,
@@ -38,7 +38,7 @@ ss_status ssi_result_write(void *theirs, const void *ours, size_t our_bytes, con
                            ss_error *error)
 {
     size_t their_bytes = 0;
-    SSI_TRY(read_struct_size(theirs, &their_bytes, name, error));
+    SSI_TRY(ssi_struct_size_read(theirs, &their_bytes, name, error));
     size_t shared = their_bytes < our_bytes ? their_bytes : our_bytes;
     size_t head = sizeof their_bytes; /* struct_size stays the caller's */
     memcpy((unsigned char *)theirs + head, (const unsigned char *)ours + head, shared - head);

@@ -11,6 +11,10 @@
 #define SSI_NO_TAIL_PADDING(type, last)                                                        \
     _Static_assert(offsetof(type, last) + sizeof(((type *)0)->last) == sizeof(type), #type)
 
+/* The size that a caller's struct says it has. NULL and impossible sizes are refused. */
+ss_status ssi_struct_size_read(const void *theirs, size_t *bytes, const char *name,
+                               ss_error *error) SSI_MUST_CHECK;
+
 /* Copies a caller's struct (whose first member is size_t struct_size) over `ours`, which holds
  * the defaults. `name` is for the message. */
 ss_status ssi_params_read(void *ours, size_t our_bytes, const void *theirs, const char *name,

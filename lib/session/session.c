@@ -13,7 +13,6 @@
 #define MAX_STEP_ROWS_DEFAULT 32u
 #define PREFILL_CHUNK_DEFAULT 256u
 #define PREFILL_CHUNK_MAX 1024u
-#define THREADS_MAX 256u
 
 void ssi_session_params_default(ss_session_params *params)
 {
@@ -47,7 +46,7 @@ static ss_status resolve_params(const ss_model *model, const ss_session_params *
     SSI_TRY(ssi_params_check("max_step_rows", ours->max_step_rows, 1, SSI_TREE_NODES, error));
     SSI_TRY(
         ssi_params_check("prefill_chunk", ours->prefill_chunk, 0, PREFILL_CHUNK_MAX, error));
-    SSI_TRY(ssi_params_check("thread_count", ours->thread_count, 0, THREADS_MAX, error));
+    SSI_TRY(ssi_threads_check(ours->thread_count, error));
     SSI_TRY(ssi_params_check("kv_type", ours->kv_type, 0, SS_KV_F32, error));
     SSI_TRY(ssi_params_check("on_full", ours->on_full, 0, SS_ON_FULL_SLIDE, error));
     SSI_TRY(ssi_params_check("reserved0", ours->reserved0, 0, 0, error));
