@@ -22,14 +22,6 @@ ss_status ss_merge_params_init(ss_merge_params *params, size_t struct_size)
     return ssi_params_fill(params, struct_size, &default_merge, sizeof default_merge);
 }
 
-static ss_status check_type(ss_weight_type type, ss_weight_type least, ss_error *error)
-{
-    if (type < least || type > SS_WEIGHT_Q4_1)
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "type is %d, expected %d to %d", (int)type,
-                        (int)least, (int)SS_WEIGHT_Q4_1);
-    return SS_OK;
-}
-
 /* What a conversion runs with: memory and threads, which end with it. */
 typedef struct tools {
     ssi_memory memory;
@@ -66,7 +58,7 @@ ss_status ss_model_quantize(const char *model, const ss_quantize_params *params,
     SSI_TRY(ssi_need(path, "path", error));
     SSI_TRY(ssi_params_read(&ours, sizeof ours, params, "ss_quantize_params", error));
     SSI_TRY(ssi_threads_check(ours.thread_count, error));
-    SSI_TRY(check_type(ours.type, SS_WEIGHT_F32, error));
+    SSI_TRY(ssi_params_check("type", ours.type, SS_WEIGHT_F32, SS_WEIGHT_Q4_1, error));
     SSI_TRY(
         ssi_hooks_read(&hooks, &ours.allocator, NULL, &ours.progress, &ours.parallel, error));
     SSI_TRY(ssi_source_open(&source, model, error));
@@ -108,7 +100,7 @@ ss_status ss_adapter_merge(const char *model, const char *adapter,
     if (params != NULL)
         SSI_TRY(ssi_params_read(&ours, sizeof ours, params, "ss_merge_params", error));
     SSI_TRY(ssi_threads_check(ours.thread_count, error));
-    SSI_TRY(check_type(ours.type, SS_WEIGHT_AUTO, error));
+    SSI_TRY(ssi_params_check("type", ours.type, SS_WEIGHT_AUTO, SS_WEIGHT_Q4_1, error));
     if (ours.streams_path != NULL && ssi_same_place(ours.streams_path, path))
         return ssi_fail(error, SS_ERROR_ARGUMENT, "streams_path is %s, and so is path", path);
     SSI_TRY(

@@ -29,9 +29,6 @@ static ss_status read_params(ss_model_params *ours, ssi_hooks *hooks,
         return SS_OK;
     SSI_TRY(ssi_params_read(ours, sizeof *ours, theirs, "ss_model_params", error));
     SSI_TRY(ssi_threads_check(ours->thread_count, error));
-    if (ours->cpu < SS_CPU_AUTO || ours->cpu > SS_CPU_AVX512)
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "cpu is %d, expected %d to %d", ours->cpu,
-                        SS_CPU_AUTO, SS_CPU_AVX512);
     return ssi_hooks_read(hooks, &ours->allocator, &ours->log, &ours->progress,
                           &ours->parallel, error);
 }

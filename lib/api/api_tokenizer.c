@@ -16,14 +16,6 @@ ss_status ss_tokenize_params_init(ss_tokenize_params *params, size_t struct_size
     return ssi_params_fill(params, struct_size, &default_params, sizeof default_params);
 }
 
-static ss_status check_choice(ss_choice choice, const char *name, ss_error *error)
-{
-    if (choice < SS_CHOICE_DEFAULT || choice > SS_CHOICE_YES)
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "%s is %d, expected %d to %d", name, choice,
-                        SS_CHOICE_DEFAULT, SS_CHOICE_YES);
-    return SS_OK;
-}
-
 static ss_status read_params(ss_tokenize_params *ours, const ss_tokenize_params *theirs,
                              ss_error *error)
 {
@@ -31,13 +23,10 @@ static ss_status read_params(ss_tokenize_params *ours, const ss_tokenize_params 
     if (theirs == NULL)
         return SS_OK;
     SSI_TRY(ssi_params_read(ours, sizeof *ours, theirs, "ss_tokenize_params", error));
-    SSI_TRY(check_choice(ours->add_bos, "add_bos", error));
-    SSI_TRY(check_choice(ours->add_eos, "add_eos", error));
-    SSI_TRY(check_choice(ours->special, "special", error));
-    if (ours->reserved0 != 0)
-        return ssi_fail(error, SS_ERROR_ARGUMENT,
-                        "ss_tokenize_params: reserved0 is %u, expected 0", ours->reserved0);
-    return SS_OK;
+    SSI_TRY(ssi_params_check("add_bos", ours->add_bos, SS_CHOICE_DEFAULT, SS_CHOICE_YES, error));
+    SSI_TRY(ssi_params_check("add_eos", ours->add_eos, SS_CHOICE_DEFAULT, SS_CHOICE_YES, error));
+    SSI_TRY(ssi_params_check("special", ours->special, SS_CHOICE_DEFAULT, SS_CHOICE_YES, error));
+    return ssi_params_check("reserved0", ours->reserved0, 0, 0, error);
 }
 
 ss_status ss_tokenize(const ss_model *model, const char *text, size_t text_bytes,

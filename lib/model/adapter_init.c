@@ -119,9 +119,7 @@ static ss_status check(const ss_model *model, const ss_adapter_init_params *para
     SSI_TRY(ssi_params_check("root_rank", params->root_rank, 0, SSI_LORA_RANK_MAX, error));
     SSI_TRY(ssi_params_check("parent_rank", params->parent_rank, 0, SSI_LORA_RANK_MAX, error));
     SSI_TRY(ssi_params_check("prune_rank", params->prune_rank, 0, SSI_LORA_RANK_MAX, error));
-    if (!(params->deviation >= 0 && params->deviation <= 1e6f))
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "deviation is %g, expected 0 to 1e6",
-                        (double)params->deviation);
+    SSI_TRY(ssi_params_check_number("deviation", params->deviation, 0, 1e6, error));
     for (size_t i = 0; i < sizeof params->reserved0; i++)
         if (params->reserved0[i] != 0)
             return ssi_fail(error, SS_ERROR_ARGUMENT, "reserved0 is not 0");

@@ -2,6 +2,7 @@
 /* Loading a model, from the outside in: header, hyperparameters, plan, one block of memory,
  * tokenizer, weights. Everything that the model keeps but its tokenizer lies in that block. */
 #include "base/bytes.h"
+#include "base/params.h"
 #include "gguf/gguf_keys.h"
 #include "model/load.h"
 #include "tokenizer/tokenizer.h"
@@ -22,9 +23,7 @@ typedef struct loader {
 static ss_status choose_isa(ss_cpu cpu, ssi_isa *isa, ss_error *error)
 {
     ssi_isa best = ssi_cpu_best();
-    if (cpu < SS_CPU_AUTO || cpu > SS_CPU_AVX512)
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "cpu: %d, expected %d to %d", (int)cpu,
-                        (int)SS_CPU_AUTO, (int)SS_CPU_AVX512);
+    SSI_TRY(ssi_params_check("cpu", cpu, SS_CPU_AUTO, SS_CPU_AVX512, error));
     *isa = cpu == SS_CPU_AUTO       ? best
          : cpu == SS_CPU_PORTABLE   ? SSI_ISA_PORTABLE
          : cpu == SS_CPU_AVX2       ? SSI_ISA_AVX2

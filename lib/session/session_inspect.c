@@ -37,7 +37,7 @@ ss_status ssi_session_evaluate(ss_session *session, const int32_t *tokens,
     if (row_count == 0 || row_count > work->logit_rows)
         return ssi_fail(error, SS_ERROR_ARGUMENT, "row_count %u: expected 1 to %u", row_count,
                         work->logit_rows);
-    SSI_TRY(ssi_session_check_tokens(session, tokens, row_count, error));
+    SSI_TRY(ssi_tokenizer_check(work->model->tokenizer, tokens, row_count, error));
     SSI_TRY(check_forest(session, parents, row_count, error));
     SSI_TRY(ssi_session_complete(session, error));
     ssi_step_evaluate(work, tokens, parents, row_count);

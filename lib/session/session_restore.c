@@ -106,7 +106,8 @@ ss_status ssi_session_restore(ss_session *session, const void *data, size_t byte
     void *bias = session->sampler.candidates;
     memcpy(bias, at, head.bias_count * (sizeof(int32_t) + sizeof(float)));
     set_sampler_params(&head, bias, (const float *)bias + head.bias_count, &sampler);
-    if (ssi_session_check_tokens(session, session->slid, head.token_count, &inside) != SS_OK ||
+    if (ssi_tokenizer_check(session->work.model->tokenizer, session->slid, head.token_count,
+                            &inside) != SS_OK ||
         ssi_session_set_sampler(session, &sampler, &inside) != SS_OK) /* the last that can fail */
         return ssi_fail(error, SS_ERROR_FORMAT, "in the saved session: %s", inside.message);
     at += head.bias_count * (sizeof(int32_t) + sizeof(float));

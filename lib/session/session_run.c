@@ -19,24 +19,13 @@ void ssi_session_rebuild_text(ss_session *session)
                 ssi_text_stream_reset(session->text); /* one that is behind us ends nothing */
 }
 
-ss_status ssi_session_check_tokens(const ss_session *session, const int32_t *tokens, size_t count,
-                                   ss_error *error)
-{
-    uint32_t vocabulary_size = session->work.model->hyper.vocabulary_size;
-    for (size_t i = 0; i < count; i++)
-        if (tokens[i] < 0 || (uint32_t)tokens[i] >= vocabulary_size)
-            return ssi_fail(error, SS_ERROR_ARGUMENT, "token %zu is %d: expected 0 to %u", i,
-                            tokens[i], vocabulary_size - 1);
-    return SS_OK;
-}
-
 ss_status ssi_session_check_text(const ss_session *session, const int32_t *tokens, size_t count,
                                  ss_error *error)
 {
     if (count > session->context_length) /* before a token is read: it may be a count gone wrong */
         return ssi_fail(error, SS_ERROR_CONTEXT_FULL, "%zu tokens: the context holds %u", count,
                         session->context_length);
-    return ssi_session_check_tokens(session, tokens, count, error);
+    return ssi_tokenizer_check(session->work.model->tokenizer, tokens, count, error);
 }
 
 uint32_t ssi_session_replace(ss_session *session, const int32_t *tokens, uint32_t count,

@@ -58,10 +58,6 @@ ss_status ssi_session_complete(ss_session *session, ss_error *error) SSI_MUST_CH
 /* session_run.c: whether the context holds so many tokens; whether the vocabulary has them. */
 ss_status ssi_session_check_text(const ss_session *session, const int32_t *tokens, size_t count,
                                  ss_error *error) SSI_MUST_CHECK;
-/* The latter alone. */
-ss_status ssi_session_check_tokens(const ss_session *session, const int32_t *tokens, size_t count,
-                                   ss_error *error) SSI_MUST_CHECK;
-
 /* Tokens that both begin with, of `most`. */
 static inline uint32_t ssi_shared_prefix(const int32_t *a, const int32_t *b, uint32_t most)
 {

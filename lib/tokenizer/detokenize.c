@@ -15,14 +15,21 @@ ssi_text ssi_tokenizer_piece(const ssi_tokenizer *tokenizer, int32_t token, bool
     return ssi_piece(tokenizer, token);
 }
 
+ss_status ssi_tokenizer_check(const ssi_tokenizer *tokenizer, const int32_t *tokens, size_t count,
+                              ss_error *error)
+{
+    for (size_t i = 0; i < count; i++)
+        if (tokens[i] < 0 || (uint32_t)tokens[i] >= tokenizer->token_count)
+            return ssi_fail(error, SS_ERROR_ARGUMENT, "token %zu is %d: expected 0 to %u", i,
+                            tokens[i], tokenizer->token_count - 1);
+    return SS_OK;
+}
+
 ss_status ssi_tokenizer_decode(const ssi_tokenizer *tokenizer, const int32_t *tokens,
                                size_t count, bool special, char *text, size_t capacity,
                                size_t *text_bytes, ss_error *error)
 {
-    for (size_t i = 0; i < count; i++)
-        if (tokens[i] < 0 || (uint32_t)tokens[i] >= tokenizer->token_count)
-            return ssi_fail(error, SS_ERROR_ARGUMENT, "token %zu is %d, expected 0 to %u", i,
-                            tokens[i], tokenizer->token_count - 1);
+    SSI_TRY(ssi_tokenizer_check(tokenizer, tokens, count, error));
 
     /* The space that encoding put before the text is taken off again. */
     bool drop_space = tokenizer->add_space_prefix;

@@ -46,6 +46,10 @@ ss_status ssi_tokenizer_chat(const ssi_tokenizer *tokenizer, const ss_chat_messa
                              size_t message_count, bool add_prompt, int32_t *tokens,
                              size_t capacity, size_t *count, ss_error *error) SSI_MUST_CHECK;
 
+/* Whether the vocabulary has these tokens; the message names the first that it lacks. */
+ss_status ssi_tokenizer_check(const ssi_tokenizer *tokenizer, const int32_t *tokens, size_t count,
+                              ss_error *error) SSI_MUST_CHECK;
+
 /* Bytes of one token as they appear in text; length 0 for control tokens unless `special`.
  * `*bytes` lives as long as the tokenizer. */
 ssi_text ssi_tokenizer_piece(const ssi_tokenizer *tokenizer, int32_t token, bool special);

@@ -2,6 +2,7 @@
 /* Creating a trainer and giving it rows. */
 #include "train/trainer.h"
 #include "base/params.h"
+#include "tokenizer/tokenizer.h"
 
 #include <string.h>
 
@@ -38,8 +39,7 @@ static ss_status check_params(const ss_model *model, const ss_train_params *para
     static const char *const rates[SS_STAGE_COUNT] = {"rates[0]", "rates[1]", "rates[2]"};
     static const char *const steps[SS_STAGE_COUNT] = {"steps[0]", "steps[1]", "steps[2]"};
     const ssi_hyper *hyper = &model->hyper;
-    if (params->mode < SS_TRAIN_LOSSLESS || params->mode > SS_TRAIN_JOINT)
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "mode is %d, expected 0 to 2", params->mode);
+    SSI_TRY(ssi_params_check("mode", params->mode, SS_TRAIN_LOSSLESS, SS_TRAIN_JOINT, error));
     SSI_TRY(ssi_params_check("stream_count", params->stream_count, 1, SSI_STREAMS_MAX, error));
     SSI_TRY(ssi_params_check("msa_layer_count", params->msa_layer_count, 1, hyper->layer_count,
                              error));
@@ -174,7 +174,6 @@ void ssi_trainer_free(ss_trainer *trainer)
 ss_status ssi_trainer_add(ss_trainer *trainer, ssi_data_set *to, const int32_t *tokens,
                           size_t count, size_t prompt_count, ss_error *error)
 {
-    uint32_t vocabulary_size = trainer->model->hyper.vocabulary_size;
     uint32_t most = trainer->params.row_tokens_max, behind = to == &trainer->rows ? 2 : 0;
     if (trainer->begun)
         return ssi_fail(error, SS_ERROR_STATE, "training has begun: rows come before it");
@@ -185,9 +184,6 @@ ss_status ssi_trainer_add(ss_trainer *trainer, ssi_data_set *to, const int32_t *
         return ssi_fail(error, SS_ERROR_ARGUMENT,
                         "a prompt of %zu tokens in a row of %zu: expected 1 to %zu",
                         prompt_count, count, count > behind ? count - behind : 0);
-    for (size_t i = 0; i < count; i++)
-        if (tokens[i] < 0 || (uint32_t)tokens[i] >= vocabulary_size)
-            return ssi_fail(error, SS_ERROR_ARGUMENT, "token %zu is %d: expected 0 to %u", i,
-                            tokens[i], vocabulary_size - 1);
+    SSI_TRY(ssi_tokenizer_check(trainer->model->tokenizer, tokens, count, error));
     return ssi_data_add(to, tokens, (uint32_t)count, (uint32_t)prompt_count, error);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How drafts do: the dev prompts are decoded by a session with the adapter as it would be written
  * now, which is the very thing that users will do. */
+#include "base/params.h"
 #include "train/trainer.h"
 
 /* Longer than the model's context no sequence gets: those of long prompts end there. */
@@ -51,12 +52,8 @@ ss_status ssi_trainer_evaluate(ss_trainer *trainer, uint32_t prompt_count, uint3
     ss_stats stats;
     if (dev->row_count == 0)
         return ssi_fail(error, SS_ERROR_STATE, "no dev prompts to decode from");
-    if (token_count < 1 || token_count > 100000)
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "token_count is %u, expected 1 to 100000",
-                        token_count);
-    if (nodes < 1 || nodes >= SSI_TREE_NODES)
-        return ssi_fail(error, SS_ERROR_ARGUMENT, "nodes is %u, expected 1 to %u", nodes,
-                        SSI_TREE_NODES - 1);
+    SSI_TRY(ssi_params_check("token_count", token_count, 1, 100000, error));
+    SSI_TRY(ssi_params_check("nodes", nodes, 1, SSI_TREE_NODES - 1, error));
     SSI_TRY(ssi_trainer_begin(trainer, error));
     if (prompt_count == 0 || prompt_count > dev->row_count)
         prompt_count = dev->row_count;

@@ -421,7 +421,7 @@ static void cpu_is_checked(void **state)
     ssi_source_from_buffer(&source, toy.bytes, toy.count);
     params.cpu = 4;
     assert_int_equal(ssi_model_load(&source, &params, &model, &error), SS_ERROR_ARGUMENT);
-    assert_string_equal(error.message, "cpu: 4, expected 0 to 3");
+    assert_string_equal(error.message, "cpu 4: expected 0 to 3");
     for (ss_cpu cpu = SS_CPU_PORTABLE; cpu <= SS_CPU_AVX512; cpu++) {
         params.cpu = cpu;
         ss_status status = ssi_model_load(&source, &params, &model, &error);

@@ -12,7 +12,7 @@ declare -A may=(
     [cache]="kernel"
     [step]="model cache draft kernel"
     [session]="step model cache draft tokenizer"
-    [train]="session step model cache kernel quant gguf"
+    [train]="session step model cache kernel quant gguf tokenizer"
     [api]="base quant gguf tokenizer draft kernel model cache step session train"
 )
 bad=0
