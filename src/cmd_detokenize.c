@@ -8,7 +8,6 @@
 #include "tokens.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static bool is_blank(char byte)
 {

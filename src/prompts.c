@@ -5,7 +5,6 @@
 #include "report.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static prompt *add_row(prompts *to)
 {

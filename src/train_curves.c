@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const char *const stage_names[SS_STAGE_COUNT] = {"main", "streams", "prune"};
 

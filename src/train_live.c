@@ -5,8 +5,6 @@
 #include "terminal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define REDRAW_MS 200.0

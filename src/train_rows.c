@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* No token is longer: a text of more than this many bytes a token is too long without being
  * encoded. */

@@ -4,8 +4,6 @@
 #include "base/float_env.h"
 #include "model/convert.h"
 
-#include <string.h>
-
 SSI_NO_TAIL_PADDING(ss_quantize_params, type);
 SSI_NO_TAIL_PADDING(ss_merge_params, type);
 

@@ -5,8 +5,6 @@
 #include "model/model.h"
 #include "tokenizer/tokenizer.h"
 
-#include <string.h>
-
 SSI_NO_TAIL_PADDING(ss_model_params, cpu);
 SSI_NO_TAIL_PADDING(ss_model_info, reserved0);
 SSI_NO_TAIL_PADDING(ss_tensor_info, bytes);

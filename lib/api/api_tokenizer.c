@@ -5,8 +5,6 @@
 #include "base/float_env.h"
 #include "model/model.h"
 
-#include <string.h>
-
 SSI_NO_TAIL_PADDING(ss_tokenize_params, reserved0);
 
 static const ss_tokenize_params default_params = {.struct_size = sizeof(ss_tokenize_params)};

@@ -3,8 +3,6 @@
 #include "api/api.h"
 #include "specstream/specstream.h"
 
-#include <string.h>
-
 #define QUOTE(number) #number
 #define DOTTED(major, minor, patch) QUOTE(major) "." QUOTE(minor) "." QUOTE(patch)
 

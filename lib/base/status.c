@@ -5,7 +5,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Bytes of the UTF-8 character at `text` (NUL-terminated); 0: broken or a control character. */
 static size_t printable_character_bytes(const unsigned char *text)

@@ -2,8 +2,6 @@
 /* Three correction factors, each learnt on what the coarser ones have left over. */
 #include "draft/acceptance.h"
 
-#include <string.h>
-
 #include "base/bytes.h"
 
 /* In promised hits: over how many a level averages. The source's own factor follows quickly, the

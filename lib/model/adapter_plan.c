@@ -5,7 +5,6 @@
 #include "model/adapter_plan.h"
 
 #include <math.h>
-#include <stdio.h>
 
 #include "base/bytes.h"
 #include "gguf/gguf_keys.h"

@@ -3,8 +3,6 @@
 #include "gguf/gguf_keys.h"
 #include "model/arch.h"
 
-#include <string.h>
-
 #define SSI_ARCH(name) extern const ssi_arch ssi_arch_##name;
 #include "model/arch_list.inc"
 #undef SSI_ARCH

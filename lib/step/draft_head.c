@@ -8,7 +8,6 @@
 #include "step/rows.h"
 
 #include <math.h>
-#include <string.h>
 
 /* Candidates that noise may reorder: what lies below has too little mass to be drawn often. */
 #define RANKED 48u

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parameters as an adapter file, in F16 (docs/adapter-format.md). */
-#include <string.h>
 
 #include "base/bytes.h"
 #include "gguf/gguf_keys.h"

@@ -11,9 +11,6 @@
  * to `count`. */
 #include "train/train_passes.h"
 
-#include <math.h>
-#include <string.h>
-
 enum { BLOCK_ROWS = 128 }; /* a draft vocabulary of 8,192: 4 MiB of logits */
 
 typedef struct loss_work {

@@ -2,7 +2,6 @@
 /* The streams' training pass (method 3.4): segment by segment, birth, the MSA layers beside the main
  * stream's keys and values, output norm, parent's term, loss; then all of it backward. Segments
  * know nothing of each other, so memory is that of one. */
-#include <string.h>
 
 #include "train/train_birth.h"
 #include "train/train_rows.h"

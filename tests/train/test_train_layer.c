@@ -13,7 +13,6 @@
 #include "train_fixture.h"
 
 #define F32 SSI_TYPE_F32
-#define F16 SSI_TYPE_F16
 
 enum { D = 52, FEED = 44, SAMPLES = 12, MOST_SPANS = 4 };
 
