@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cancelling, broken numbers, memory, looking through a session, wrong arguments: after each of
- * them the session is in the state its header names. */
+/* Cancelling, broken numbers, memory: after each of them the session is in the state its header
+ * names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,14 +14,6 @@
 #include "support/session_fixture.h"
 
 enum { ROOM = 256 };
-
-static void expect_same(ss_session *session, ss_session *fresh, size_t count)
-{
-    int32_t got[ROOM], want[ROOM];
-    generate(session, got, count);
-    generate(fresh, want, count);
-    assert_memory_equal(got, want, count * sizeof *got);
-}
 
 typedef struct interrupter {
     ss_session *session;
@@ -263,225 +255,6 @@ static void nothing_is_allocated_after_creation(void **state)
     ssi_model_free(model);
 }
 
-/* Rows above the sequence see the logits of plain decoding, and leave no trace. */
-static void evaluating_shows_and_changes_nothing(void **state)
-{
-    (void)state;
-    ss_model *model = open_model();
-    size_t size = model->hyper.vocabulary_size, count;
-    int32_t story[ROOM], plain[40], rows[20], parents[20];
-    const float *logits;
-    count = story_tokens(model, story, ROOM);
-    ss_session *session = open_session(model), *fresh = open_session(model);
-    prefill(session, story, count);
-    prefill(fresh, story, count);
-    generate(fresh, plain, 40);
-    for (size_t done = 0; done < 40; done += 10) { /* after a prefill, and between steps */
-        int32_t got[10];
-        for (int32_t i = 0; i < 20; i++) {
-            rows[i] = i < 10 ? plain[done + (size_t)i] : 3 + i;
-            parents[i] = i == 10 ? -1 : i - 1;
-        }
-        assert_int_equal(ssi_session_evaluate(session, rows, parents, 20, &logits, NULL), SS_OK);
-        for (size_t i = 0; i < 10 && done + i + 1 < 40; i++) {
-            size_t best = 0;
-            for (size_t token = 1; token < size; token++)
-                if (logits[i * size + token] > logits[i * size + best])
-                    best = token;
-            assert_int_equal(best, plain[done + i + 1]);
-        }
-        generate(session, got, 10);
-        assert_memory_equal(got, plain + done, sizeof got);
-    }
-    ssi_session_free(session);
-    ssi_session_free(fresh);
-    ssi_model_free(model);
-}
-
-static double log_probability(const float *logits, size_t size, int32_t token)
-{
-    double sum = 0;
-    for (size_t i = 0; i < size; i++)
-        sum += exp((double)(logits[i] - logits[token]));
-    return -log(sum);
-}
-
-static void a_score_is_the_log_softmax_of_the_logits(void **state)
-{
-    (void)state;
-    ss_model *model = open_model();
-    size_t size = model->hyper.vocabulary_size, count;
-    int32_t story[ROOM];
-    float scores[ROOM], again[ROOM];
-    count = story_tokens(model, story, ROOM);
-    ss_session *session = open_session(model), *fresh = open_session(model);
-    assert_int_equal(ssi_session_score(session, story, count, 1, scores, NULL), SS_OK);
-    for (size_t i = 1; i < count; i += 9) {
-        const float *logits;
-        int32_t parent = -1;
-        if (i > 1)
-            prefill(fresh, story, i - 1);
-        else
-            continue;
-        assert_int_equal(ssi_session_evaluate(fresh, &story[i - 1], &parent, 1, &logits, NULL),
-                         SS_OK);
-        double want = log_probability(logits, size, story[i]);
-        assert_true(fabs((double)scores[i - 1] - want) < 1e-4);
-    }
-    /* Whatever is cached, the bits are the same; and the session goes on from the last token. */
-    for (size_t first = 1; first < count; first += 17) {
-        assert_int_equal(ssi_session_score(session, story, count, first, again, NULL), SS_OK);
-        assert_memory_equal(again, scores + first - 1, (count - first) * sizeof *again);
-    }
-    prefill(fresh, story, count);
-    expect_same(session, fresh, 20);
-    ssi_session_free(session);
-    ssi_session_free(fresh);
-    ssi_model_free(model);
-}
-
-/* A head whose first row is so large that its logit leaves the numbers after some tokens. */
-static void a_score_that_is_no_number_is_not_given(void **state)
-{
-    (void)state;
-    ss_model *model = open_model();
-    uint32_t columns = model->head.weight.columns, groups = model->head.weight.group_count;
-    size_t bytes = (size_t)groups * columns * SSI_GROUP * sizeof(float), count, bad, good;
-    float *packed = memset(aligned_alloc(64, bytes), 0, bytes), scores[ROOM];
-    for (uint32_t column = 0; column < 2; column++)
-        packed[column * SSI_GROUP] = 2e38f;
-    model->head.weight = (ssi_matrix){.type = SSI_TYPE_F32, .rows = model->head.weight.rows,
-                                      .columns = columns, .group_count = groups,
-                                      .plane = {packed}};
-    ss_session *session = open_session(model);
-    ss_error error = {.struct_size = sizeof error};
-    int32_t story[ROOM];
-    count = story_tokens(model, story, ROOM);
-    for (bad = 1; bad < count; bad++)
-        if (ssi_session_prefill(session, story, bad, NULL) == SS_ERROR_NUMERIC)
-            break;
-    for (good = bad + 1; good < count; good++)
-        if (ssi_session_prefill(session, story, good, NULL) == SS_OK)
-            break;
-    assert_true(bad < good && good < count);
-    assert_int_equal(ssi_session_score(session, story, good, 1, scores, &error),
-                     SS_ERROR_NUMERIC);
-    char wanted[80];
-    snprintf(wanted, sizeof wanted, "position %zu: the logits are not all finite", bad - 1);
-    assert_string_equal(error.message, wanted);
-    ssi_session_free(session);
-    ssi_model_free(model);
-    free(packed);
-}
-
-static void wrong_arguments_are_named_and_change_nothing(void **state)
-{
-    (void)state;
-    ss_model *model = open_model();
-    ss_session_params params;
-    ss_session *session;
-    ss_error error = {.struct_size = sizeof error};
-    ss_step step = {.struct_size = sizeof step};
-    int32_t story[ROOM], parent = 0, size = (int32_t)model->hyper.vocabulary_size;
-    size_t count = story_tokens(model, story, ROOM);
-    const float *logits;
-    float scores[ROOM];
-#define REFUSED(change, word)                                                                  \
-    do {                                                                                       \
-        params = small_params();                                                               \
-        change;                                                                                \
-        assert_int_equal(ssi_session_create(model, &params, &session, &error),                 \
-                         SS_ERROR_ARGUMENT);                                                   \
-        assert_null(session);                                                                  \
-        assert_non_null(strstr(error.message, word));                                          \
-    } while (0)
-    REFUSED(params.context_length = 513, "context_length 513");
-    REFUSED(params.max_step_rows = 0, "max_step_rows 0");
-    REFUSED(params.max_step_rows = 65, "max_step_rows 65");
-    REFUSED(params.prefill_chunk = 1025, "prefill_chunk 1025");
-    REFUSED(params.thread_count = 257, "thread_count 257");
-    REFUSED(params.kv_type = 2, "kv_type 2");
-    REFUSED(params.on_full = -1, "on_full");
-    REFUSED((params.on_full = SS_ON_FULL_SLIDE, params.keep_count = 255), "keep_count 255");
-    REFUSED(params.reserved0 = 1, "reserved0");
-#undef REFUSED
-
-    ss_session *fresh = open_session(model);
-    session = open_session(model);
-    assert_int_equal(ssi_session_step(session, 0, &step, &error), SS_ERROR_STATE);
-    assert_int_equal(ssi_session_rewind(session, 1, &error), SS_ERROR_ARGUMENT);
-    prefill(session, story, count);
-    prefill(fresh, story, count);
-    assert_int_equal(ssi_session_prefill(session, story, 0, &error), SS_ERROR_ARGUMENT);
-    assert_int_equal(ssi_session_prefill(session, &size, 1, &error), SS_ERROR_ARGUMENT);
-    assert_non_null(strstr(error.message, "token 0 is 512"));
-    int32_t *many = calloc(300, sizeof *many);
-    assert_int_equal(ssi_session_prefill(session, many, 257, &error), SS_ERROR_CONTEXT_FULL);
-    assert_int_equal(ssi_session_rewind(session, 0, &error), SS_ERROR_ARGUMENT);
-    assert_int_equal(ssi_session_rewind(session, count + 1, &error), SS_ERROR_ARGUMENT);
-    assert_int_equal(ssi_session_evaluate(session, story, &parent, 0, &logits, &error),
-                     SS_ERROR_ARGUMENT);
-    assert_int_equal(ssi_session_evaluate(session, story, &parent, 33, &logits, &error),
-                     SS_ERROR_ARGUMENT);
-    assert_int_equal(ssi_session_evaluate(session, story, &parent, 1, &logits, &error),
-                     SS_ERROR_ARGUMENT);
-    assert_non_null(strstr(error.message, "parents[0] is 0"));
-    assert_int_equal(ssi_session_score(session, story, count, 0, scores, &error),
-                     SS_ERROR_ARGUMENT);
-    assert_int_equal(ssi_session_score(session, story, count, count, scores, &error),
-                     SS_ERROR_ARGUMENT);
-    expect_same(session, fresh, 20);
-    ssi_session_free(session);
-    ssi_session_free(fresh);
-    ssi_model_free(model);
-    free(many);
-}
-
-static void wrong_sampler_settings_are_named_and_the_ones_before_stay(void **state)
-{
-    (void)state;
-    ss_model *model = open_model();
-    int32_t story[ROOM], twice[2] = {5, 5}, outside = 512;
-    float values[2] = {1, 1}, infinite = INFINITY;
-    size_t count = story_tokens(model, story, ROOM);
-    ss_session *session = open_session(model), *fresh = open_session(model);
-    ss_error error = {.struct_size = sizeof error};
-    ss_sampler_params params;
-    set_sampled(session, 0.8f, 9);
-    set_sampled(fresh, 0.8f, 9);
-#define REFUSED(change, word)                                                                  \
-    do {                                                                                       \
-        ssi_sampler_params_default(&params);                                                   \
-        change;                                                                                \
-        assert_int_equal(ssi_session_set_sampler(session, &params, &error),                    \
-                         SS_ERROR_ARGUMENT);                                                   \
-        assert_non_null(strstr(error.message, word));                                          \
-    } while (0)
-    REFUSED(params.temperature = -1.0f, "temperature -1");
-    REFUSED(params.temperature = NAN, "temperature");
-    REFUSED(params.top_p = 1.5f, "top_p 1.5");
-    REFUSED(params.min_p = -0.5f, "min_p");
-    REFUSED(params.repetition_penalty = 0.0f, "repetition_penalty 0");
-    REFUSED(params.frequency_penalty = INFINITY, "frequency_penalty");
-    REFUSED(params.presence_penalty = NAN, "presence_penalty");
-    REFUSED(params.penalty_window = 1025, "penalty_window 1025");
-    REFUSED(params.reserved0[3] = 1, "reserved0");
-    REFUSED((params.bias_tokens = twice, params.bias_values = values, params.bias_count = 2),
-            "bias_tokens[1] is 5");
-    REFUSED((params.bias_tokens = &outside, params.bias_values = values, params.bias_count = 1),
-            "bias_tokens[0] is 512");
-    REFUSED((params.bias_tokens = twice, params.bias_values = &infinite, params.bias_count = 1),
-            "bias_values[0]");
-    REFUSED(params.bias_count = 4097, "bias_count 4097");
-#undef REFUSED
-    prefill(session, story, count);
-    prefill(fresh, story, count);
-    expect_same(session, fresh, 40);
-    ssi_session_free(session);
-    ssi_session_free(fresh);
-    ssi_model_free(model);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -491,11 +264,6 @@ int main(void)
         cmocka_unit_test(logits_that_are_not_finite_end_the_generation_by_name),
         cmocka_unit_test(positions_count_what_slides_have_dropped),
         cmocka_unit_test(nothing_is_allocated_after_creation),
-        cmocka_unit_test(evaluating_shows_and_changes_nothing),
-        cmocka_unit_test(a_score_is_the_log_softmax_of_the_logits),
-        cmocka_unit_test(a_score_that_is_no_number_is_not_given),
-        cmocka_unit_test(wrong_arguments_are_named_and_change_nothing),
-        cmocka_unit_test(wrong_sampler_settings_are_named_and_the_ones_before_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

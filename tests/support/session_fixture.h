@@ -100,6 +100,16 @@ static inline uint32_t generate(ss_session *session, int32_t *tokens, size_t cou
     return steps;
 }
 
+/* Both go on with the same tokens. */
+static inline void expect_same(ss_session *session, ss_session *fresh, size_t count)
+{
+    int32_t got[256], want[256];
+    assert_in_range(count, 1, 256);
+    generate(session, got, count);
+    generate(fresh, want, count);
+    assert_memory_equal(got, want, count * sizeof *got);
+}
+
 static inline void prefill(ss_session *session, const int32_t *tokens, size_t count)
 {
     ss_error error = {.struct_size = sizeof error};
