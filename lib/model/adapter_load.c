@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From an adapter file to packed matrices: plan (adapter_plan.c), lay out, read tensor by tensor, pack
  * (adapter_pack.c). The layout runs twice, counting and handing out, over the same plan. */
-#include <math.h>
-
 #include "base/bytes.h"
 #include "model/adapter_pack.h"
 #include "model/adapter_plan.h"
@@ -106,18 +104,10 @@ static ss_adapter *layout(load *loading, ss_adapter *adapter, ssi_arena *arena)
 
 /* ── filling ── */
 
-/* A tensor's numbers in `values`, all finite. */
 static ss_status read_tensor(load *loading, const ssi_gguf_tensor *tensor, float *values,
                              ss_error *error)
 {
-    SSI_TRY(ssi_source_read(loading->source, tensor->offset, loading->bytes,
-                            (size_t)tensor->bytes, error));
-    ssi_type_from_ggml(tensor->type)->decode(loading->bytes, (size_t)tensor->elements, values);
-    for (size_t i = 0; i < tensor->elements; i++)
-        if (!(fabsf(values[i]) < INFINITY))
-            return ssi_fail(error, SS_ERROR_FORMAT, "tensor %.*s: number %zu is not finite",
-                            SSI_SHOW(tensor->name), i);
-    return SS_OK;
+    return ssi_adapter_read_tensor(loading->source, tensor, loading->bytes, values, error);
 }
 
 static ss_status too_large(const ssi_gguf_tensor *tensor, ss_error *error)

@@ -83,16 +83,14 @@ static ss_status read_stream_init(ssi_adapter_plan *plan, ss_error *error)
     return SS_OK;
 }
 
-static ss_status check_base(const ssi_adapter_plan *plan, ss_error *error)
+ss_status ssi_adapter_check_base(ssi_text wanted, ssi_hash128 tensors, ss_error *error)
 {
     char hex[33];
-    ssi_text base;
-    ssi_hash_to_hex(plan->model->tensor_hash, hex);
-    SSI_TRY(ssi_gguf_get_text(plan->gguf, SSI_KEY_BASE_HASH, SSI_REQUIRED, &base, error));
-    if (!ssi_text_is(base, hex))
+    ssi_hash_to_hex(tensors, hex);
+    if (!ssi_text_is(wanted, hex))
         return ssi_fail(error, SS_ERROR_MISMATCH,
                         "the adapter was made for a base model with tensor hash %.*s, this one "
-                        "has %s", SSI_SHOW(base), hex);
+                        "has %s", SSI_SHOW(wanted), hex);
     return SS_OK;
 }
 
@@ -142,12 +140,14 @@ static ss_status read_streams(ssi_adapter_plan *plan, ss_error *error)
 {
     const ssi_gguf *gguf = plan->gguf;
     uint32_t version = 0, layer_count = plan->model->hyper.layer_count;
-    ssi_text mode;
+    ssi_text mode, base;
     SSI_TRY(ssi_gguf_get_u32(gguf, SSI_KEY_FORMAT_VERSION, SSI_REQUIRED, &version, error));
     if (version != FORMAT_VERSION)
         return ssi_fail(error, SS_ERROR_UNSUPPORTED, "key %s: %u, expected %u",
                         SSI_KEY_FORMAT_VERSION, version, FORMAT_VERSION);
-    SSI_TRY(check_base(plan, error)); /* before numbers that only make sense for the right one */
+    SSI_TRY(ssi_gguf_get_text(gguf, SSI_KEY_BASE_HASH, SSI_REQUIRED, &base, error));
+    /* Before numbers that only make sense for the right one. */
+    SSI_TRY(ssi_adapter_check_base(base, plan->model->tensor_hash, error));
     SSI_TRY(check_known_keys(gguf, error));
     SSI_TRY(ssi_gguf_get_text(gguf, SSI_KEY_MODE, SSI_REQUIRED, &mode, error));
     plan->shared = ssi_text_is(mode, "shared");
@@ -340,5 +340,17 @@ ss_status ssi_adapter_plan_read(ssi_adapter_plan *plan, ss_error *error)
         return check_streams(plan, error);
     if (plan->main_count == 0)
         return ssi_fail(error, SS_ERROR_FORMAT, "the LoRA file holds no tensors");
+    return SS_OK;
+}
+
+ss_status ssi_adapter_read_tensor(const ssi_source *source, const ssi_gguf_tensor *tensor,
+                                  unsigned char *bytes, float *values, ss_error *error)
+{
+    SSI_TRY(ssi_source_read(source, tensor->offset, bytes, (size_t)tensor->bytes, error));
+    ssi_type_from_ggml(tensor->type)->decode(bytes, (size_t)tensor->elements, values);
+    for (size_t i = 0; i < tensor->elements; i++)
+        if (!(fabsf(values[i]) < INFINITY))
+            return ssi_fail(error, SS_ERROR_FORMAT, "tensor %.*s: number %zu is not finite",
+                            SSI_SHOW(tensor->name), i);
     return SS_OK;
 }

@@ -37,6 +37,15 @@ typedef struct ssi_adapter_plan {
  * draft vocabulary lists tokens of the model, each once. */
 ss_status ssi_adapter_plan_read(ssi_adapter_plan *plan, ss_error *error) SSI_MUST_CHECK;
 
+/* Whether the base that an adapter file names is the one whose tensors hash to `tensors`. */
+ss_status ssi_adapter_check_base(ssi_text wanted, ssi_hash128 tensors,
+                                 ss_error *error) SSI_MUST_CHECK;
+
+/* A tensor's numbers, all finite. Its type can be decoded; `bytes` has room for it as in the file. */
+ss_status ssi_adapter_read_tensor(const ssi_source *source, const ssi_gguf_tensor *tensor,
+                                  unsigned char *bytes, float *values,
+                                  ss_error *error) SSI_MUST_CHECK;
+
 static inline uint32_t ssi_pair_rank(const ssi_pair_plan *pair)
 {
     return pair->a ? (uint32_t)pair->a->dims[1] : 0;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A LoRA merged into its base: every row w of a matrix with a pair becomes w + s B_row A in
  * binary32, the ranks in ascending order, before it is encoded anew. */
-#include <math.h>
-
 #include "model/adapter_plan.h"
 #include "model/convert.h"
 
@@ -87,19 +85,6 @@ static ss_status choose_types(merge *of, ssi_base_file *base, ss_weight_type typ
 
 /* ── the arithmetic ── */
 
-static ss_status read_half(const merge *of, const ssi_gguf_tensor *tensor, float *values,
-                           ss_error *error)
-{
-    SSI_TRY(ssi_source_read(of->half->source, tensor->offset, of->bytes, (size_t)tensor->bytes,
-                            error));
-    ssi_type_from_ggml(tensor->type)->decode(of->bytes, (size_t)tensor->elements, values);
-    for (size_t i = 0; i < tensor->elements; i++)
-        if (!isfinite(values[i]))
-            return ssi_fail(error, SS_ERROR_FORMAT, "tensor %.*s: number %zu is not finite",
-                            SSI_SHOW(tensor->name), i);
-    return SS_OK;
-}
-
 static ss_status begin_tensor(void *context, uint32_t tensor, ss_error *error)
 {
     merge *of = context;
@@ -107,8 +92,8 @@ static ss_status begin_tensor(void *context, uint32_t tensor, ss_error *error)
     of->rank = (uint32_t)pair->a->dims[1];
     of->columns = (uint32_t)pair->a->dims[0];
     float scale = ssi_lora_scale(of->half->alpha, of->rank);
-    SSI_TRY(read_half(of, pair->a, of->a, error));
-    SSI_TRY(read_half(of, pair->b, of->b, error));
+    SSI_TRY(ssi_adapter_read_tensor(of->half->source, pair->a, of->bytes, of->a, error));
+    SSI_TRY(ssi_adapter_read_tensor(of->half->source, pair->b, of->bytes, of->b, error));
     for (size_t i = 0; i < pair->b->elements; i++)
         of->b[i] *= scale;
     return SS_OK;
@@ -131,12 +116,8 @@ static ss_status end_merge(void *context, ssi_hash128 old_hash, ssi_hash128 new_
 {
     merge *of = context;
     char hex[33];
-    ssi_hash_to_hex(old_hash, hex);
-    if (of->half->base_hash.length > 0 && !ssi_text_is(of->half->base_hash, hex))
-        return ssi_fail(error, SS_ERROR_MISMATCH,
-                        "the adapter was made for a base model with tensor hash %.*s, this one "
-                        "has %s",
-                        SSI_SHOW(of->half->base_hash), hex);
+    if (of->half->base_hash.length > 0)
+        SSI_TRY(ssi_adapter_check_base(of->half->base_hash, old_hash, error));
     if (of->streams_path == NULL)
         return SS_OK;
     ssi_hash_to_hex(new_hash, hex);

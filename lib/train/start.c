@@ -108,20 +108,6 @@ ss_status ssi_trainer_read_shape(ss_trainer *trainer, const char *path, ss_error
     return status;
 }
 
-/* One tensor's numbers, by way of `bytes`. */
-static ss_status read_tensor(const start_file *file, const ssi_gguf_tensor *tensor,
-                             unsigned char *bytes, float *values, ss_error *error)
-{
-    const ssi_type_info *type = ssi_type_from_ggml(tensor->type);
-    if (!type)
-        return ssi_fail(error, SS_ERROR_UNSUPPORTED, "tensor %.*s: type %s is not supported",
-                        SSI_SHOW(tensor->name), ssi_gguf_type_get(tensor->type)->name);
-    SSI_TRY(
-        ssi_source_read(&file->source, tensor->offset, bytes, (size_t)tensor->bytes, error));
-    type->decode(bytes, (size_t)tensor->elements, values);
-    return SS_OK;
-}
-
 /* alpha 0 in a file means a scale of 1, whatever the rank; ours is alpha / rank. */
 static void fit_scale(const ss_trainer *trainer, const start_file *file,
                       const ssi_parameter *item, float *values)
@@ -156,7 +142,8 @@ static ss_status read_numbers(ss_trainer *trainer, const start_file *file, const
                 "tensor %s of %s: rank %llu where other pairs have another", item->name, path,
                 (unsigned long long)(tensor->dims[1] < tensor->dims[0] ? tensor->dims[1]
                                                                        : tensor->dims[0]));
-        else if ((status = read_tensor(file, tensor, bytes, values, error)) == SS_OK)
+        else if ((status = ssi_adapter_read_tensor(&file->source, tensor, bytes, values,
+                                                   error)) == SS_OK)
             fit_scale(trainer, file, item, values);
     }
     ssi_release(&trainer->memory, bytes, most);
