@@ -105,5 +105,5 @@ void answer_free(answer *of)
 
 double tokens_per_step(const ss_stats *of)
 {
-    return of->steps > 0 ? (double)(of->tokens - of->first_tokens) / (double)of->steps : 0.0;
+    return ratio((double)(of->tokens - of->first_tokens), (double)of->steps);
 }

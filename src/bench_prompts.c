@@ -5,6 +5,7 @@
 #include "output.h"
 #include "prompt_tokens.h"
 #include "report.h"
+#include "stopwatch.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -108,11 +109,6 @@ static int run_row(bench *of, size_t row)
     return status;
 }
 
-static double ratio(double of, double to)
-{
-    return to > 0 ? of / to : 0;
-}
-
 static void write_shares(buffer *line, const sums *of)
 {
     const double all = (double)of->step_ns;
@@ -130,7 +126,6 @@ static void print_json(const bench *of)
 {
     const sums *plain = &of->plain_sums, *spec = &of->speculative_sums;
     size_t count = of->prompts.prompts.count;
-    bool identical = of->identical == count;
     buffer line = {0};
     json_open(&line);
     json_count(&line, "prompts", count);
@@ -143,7 +138,7 @@ static void print_json(const bench *of)
     json_number(&line, "tokens_per_step",
                 ratio((double)(spec->tokens - spec->first_tokens), (double)spec->steps));
     json_number(&line, "rows_per_step", ratio((double)spec->rows, (double)spec->steps));
-    json_raw(&line, "identical", identical ? "true" : "false", identical ? 4 : 5);
+    json_bool(&line, "identical", of->identical == count);
     write_shares(&line, spec);
     json_close(&line);
     output_line(&line);

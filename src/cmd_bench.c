@@ -250,7 +250,7 @@ static void print_table(const figures *of)
     output_text("rows in a step        ms   of one row\n");
     for (size_t i = 0; i < CURVE; i++)
         output_format("%14u  %8.2f  %10.2fx\n", row_counts[i], of->cost_ms[i],
-                      of->cost_ms[0] > 0 ? of->cost_ms[i] / of->cost_ms[0] : 0.0);
+                      ratio(of->cost_ms[i], of->cost_ms[0]));
 }
 
 int cmd_bench(int count, char **arguments)

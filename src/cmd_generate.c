@@ -8,6 +8,7 @@
 #include "prompt_tokens.h"
 #include "report.h"
 #include "speculation.h"
+#include "stopwatch.h"
 #include "trace.h"
 
 #include <stdio.h>
@@ -103,7 +104,7 @@ static void write_speed(size_t prompt_count, const answer *from)
         return;
     fprintf(stderr, "\n%zu tokens in, %.0f ms; %zu out, %.0f ms (%.1f tokens/s",
             prompt_count, from->prefill_ms, from->tokens.count, from->decode_ms,
-            from->decode_ms > 0 ? (double)from->tokens.count * 1e3 / from->decode_ms : 0.0);
+            ratio((double)from->tokens.count * 1e3, from->decode_ms));
     if (from->stats.drafted > 0)
         fprintf(stderr, ", %.2f tokens a step", tokens_per_step(&from->stats));
     fprintf(stderr, ")\n");

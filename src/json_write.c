@@ -45,6 +45,12 @@ void json_count(buffer *to, const char *key, uint64_t value)
     buffer_format(to, "%" PRIu64, value);
 }
 
+void json_bool(buffer *to, const char *key, bool value)
+{
+    json_key(to, key);
+    buffer_text(to, value ? "true" : "false");
+}
+
 void json_text(buffer *to, const char *key, const char *value)
 {
     json_key(to, key);

@@ -6,6 +6,7 @@
 
 #include "buffer.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 void json_open(buffer *to);                   /* { */
@@ -14,6 +15,7 @@ void json_key(buffer *to, const char *key);   /* "key": */
 void json_object(buffer *to, const char *key); /* "key":{ */
 void json_number(buffer *to, const char *key, double value); /* what isn't finite: null */
 void json_count(buffer *to, const char *key, uint64_t value);
+void json_bool(buffer *to, const char *key, bool value);
 void json_text(buffer *to, const char *key, const char *value);
 void json_raw(buffer *to, const char *key, const char *json, size_t length);
 void json_tokens(buffer *to, const char *key, const int32_t *tokens, size_t count);

@@ -18,6 +18,11 @@ static int by_size(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+double ratio(double of, double to)
+{
+    return to > 0 ? of / to : 0;
+}
+
 double median(double *times, size_t count)
 {
     if (count == 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a run takes: time and memory. */
+/* What a run takes, time and memory, and the figures made of it. */
 #ifndef STOPWATCH_H
 #define STOPWATCH_H
 
@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 double now_ms(void); /* monotonic */
+
+double ratio(double of, double to); /* 0 where `to` is not above 0 */
 
 /* The middle one of `count` times, which are put in order. */
 double median(double *times, size_t count);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trace.h"
 #include "output.h"
+#include "stopwatch.h"
 #include "terminal.h"
 #include "utf8.h"
 
@@ -113,9 +114,8 @@ static void draw_sums(const drawing *of, const ss_step *step, double ms)
                   step->row_count == 1 ? ", " : "s,", ms, step->count,
                   step->count == 1 ? ", " : "s,");
     output_format("%7.1f tokens/s, %.2f tokens a step%s\n",
-                  sum->ms > 0 ? (double)sum->tokens * 1e3 / sum->ms : 0.0,
-                  sum->steps > 0
-                      ? (double)(sum->tokens - sum->first_tokens) / (double)sum->steps : 0.0,
+                  ratio((double)sum->tokens * 1e3, sum->ms),
+                  ratio((double)(sum->tokens - sum->first_tokens), (double)sum->steps),
                   of->style.plain);
 }
 

@@ -256,7 +256,7 @@ static void show(distill *of, bool last)
     train_live_time(seconds / (double)of->drawn * (double)(rows - of->done), left);
     fprintf(stderr, "%sanswering %zu/%zu, %.0f tokens/s, %.2f tokens a step, %s left%s",
             terminal ? "\r" : "", of->done, rows, (double)of->tokens / seconds,
-            of->steps > 0 ? (double)(of->tokens - of->drawn) / (double)of->steps : 0.0, left,
+            ratio((double)(of->tokens - of->drawn), (double)of->steps), left,
             terminal ? "\033[K" : "\n");
     if (terminal && last)
         fputc('\n', stderr);

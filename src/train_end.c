@@ -6,11 +6,6 @@
 
 #include <stdio.h>
 
-static double ratio(double of, double to)
-{
-    return to > 0 ? of / to : 0;
-}
-
 int train_end_log(const train_job *job, const train_curves *curves, const dev_point *dev,
                   bool stopped_early, train_log *log)
 {
@@ -33,7 +28,7 @@ int train_end_log(const train_job *job, const train_curves *curves, const dev_po
     json_number(line, "gemm_gflops", ratio(sums.product_flops * 1e-9, sums.product_seconds));
     json_number(line, "product_share", ratio(sums.product_seconds, sums.seconds));
     json_number(line, "engine_share", ratio(sums.engine_seconds, sums.seconds));
-    json_raw(line, "stopped_early", stopped_early ? "true" : "false", stopped_early ? 4 : 5);
+    json_bool(line, "stopped_early", stopped_early);
     json_count(line, "peak_rss_bytes", peak_rss_bytes());
     if (dev != NULL)
         json_number(line, "dev_tokens_per_step", dev->of.tokens_per_step);
