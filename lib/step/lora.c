@@ -13,7 +13,7 @@ ssi_lora_layer ssi_lora_find(const ssi_workspace *work, uint32_t layer_index)
     ssi_lora_layer lora = {{NULL}};
     if (!adapter)
         return lora;
-    uint32_t skipped = ssi_msa_first_layer(work);
+    uint32_t skipped = ssi_msa_first_layer(work->model, &work->streams);
     if (adapter->main_lora)
         lora.pairs[SSI_LORA_MAIN] = adapter->main_lora + layer_index * SSI_LINEAR_COUNT;
     if (adapter->stream_lora && layer_index >= skipped &&

@@ -4,6 +4,7 @@
 
 void ssi_lower_run(ssi_workspace *work)
 {
-    for (uint32_t layer = 0; layer < ssi_msa_first_layer(work); layer++)
+    uint32_t end = ssi_msa_first_layer(work->model, &work->streams);
+    for (uint32_t layer = 0; layer < end; layer++)
         ssi_layer_run(work, layer);
 }

@@ -9,8 +9,8 @@
 
 static void run_layers(ssi_workspace *work)
 {
-    uint32_t end = work->model->hyper.layer_count;
-    for (uint32_t layer = ssi_msa_first_layer(work); layer < end; layer++)
+    uint32_t first = ssi_msa_first_layer(work->model, &work->streams);
+    for (uint32_t layer = first; layer < work->model->hyper.layer_count; layer++)
         ssi_layer_run(work, layer);
 }
 

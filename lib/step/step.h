@@ -153,13 +153,6 @@ void ssi_prune_run(ssi_workspace *work, ssi_tree *tree, float threshold,
 /* Its opinion alone: probability[node] of a child given its parent, 1 of the root. */
 void ssi_prune_score(ssi_workspace *work, const ssi_tree *tree, float *probability);
 
-/* N - Ns: where the MSA layers begin. */
-static inline uint32_t ssi_msa_first_layer(const ssi_workspace *work)
-{
-    const ss_adapter *adapter = work->streams.adapter;
-    return work->model->hyper.layer_count - (adapter ? adapter->msa_layer_count : 0);
-}
-
 /* msa.c: the top Ns layers, over the batch's main rows and, if `streams`, γ streams of every node
  * beside them (the parallel schedule; no root terms). Keeps every node's entry state. */
 void ssi_msa_run(ssi_workspace *work, bool streams);

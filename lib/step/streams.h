@@ -39,4 +39,11 @@ typedef struct ssi_streams {
     float *conditioned;        /* [logit_stride]: logits given the parent */
 } ssi_streams;
 
+/* N - Ns: where the MSA layers begin. */
+static inline uint32_t ssi_msa_first_layer(const ss_model *model, const ssi_streams *streams)
+{
+    const ss_adapter *adapter = streams->adapter;
+    return model->hyper.layer_count - (adapter ? adapter->msa_layer_count : 0);
+}
+
 #endif
