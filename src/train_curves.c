@@ -33,9 +33,10 @@ void train_curves_free(train_curves *of)
 }
 
 typedef struct log_line { /* of any kind; keys it lacks stay 0 */
-    buffer event, stage;
+    buffer event, stage, dev_prompts_hash;
     ss_train_report step;
     ss_train_evaluation dev;
+    dev_begun begun;
     double seconds, streams;
 } log_line;
 
@@ -52,7 +53,9 @@ static void read_value(json_cursor *in, const buffer *key, log_line *to)
                  {"product_flops", &to->step.product_flops},
                  {"tokens_per_step", &to->dev.tokens_per_step},
                  {"seconds", &to->seconds},
-                 {"streams", &to->streams}};
+                 {"streams", &to->streams},
+                 {"dev_prompts", &to->begun.prompts},
+                 {"eval_every", &to->begun.every}};
     const struct {
         const char *key;
         uint32_t *value;
@@ -73,6 +76,12 @@ static void read_value(json_cursor *in, const buffer *key, log_line *to)
     } lists[] = {{"stream_loss", to->step.stream_loss},
                  {"stream_top1", to->step.stream_top1},
                  {"acceptance", to->dev.acceptance}};
+    const struct {
+        const char *key;
+        buffer *text;
+    } texts[] = {{"event", &to->event},
+                 {"stage", &to->stage},
+                 {"dev_prompts_hash", &to->dev_prompts_hash}};
     const char *raw;
     size_t length;
     double number = 0;
@@ -98,12 +107,12 @@ static void read_value(json_cursor *in, const buffer *key, log_line *to)
             json_read_numbers(in, lists[i].values, MOST_STREAMS, &length);
             return;
         }
-    if (json_key_is(key, "event") || json_key_is(key, "stage")) {
-        buffer *text = json_key_is(key, "event") ? &to->event : &to->stage;
-        buffer_clear(text);
-        json_read_string(in, text);
-        return;
-    }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (json_key_is(key, texts[i].key)) {
+            buffer_clear(texts[i].text);
+            json_read_string(in, texts[i].text);
+            return;
+        }
     json_read_raw(in, &raw, &length);
 }
 
@@ -127,7 +136,12 @@ static void keep(train_curves *to, log_line *line)
     for (int32_t stage = 0; stage < SS_STAGE_COUNT; stage++)
         if (json_key_is(&line->stage, stage_names[stage]))
             line->step.stage = stage;
-    if (json_key_is(&line->event, "step"))
+    if (json_key_is(&line->event, "begin")) {
+        const buffer *hash = &line->dev_prompts_hash;
+        to->dev_begun = line->begun;
+        if (hash->length > 0 && hash->length < sizeof to->dev_begun.prompts_hash)
+            memcpy(to->dev_begun.prompts_hash, hash->bytes, hash->length);
+    } else if (json_key_is(&line->event, "step"))
         train_curves_add_step(to, &line->step);
     else if (json_key_is(&line->event, "dev"))
         train_curves_add_dev(to, line->step.total_step, &line->dev);
@@ -156,6 +170,7 @@ int train_curves_read(const char *path, uint32_t before, train_curves *to)
         }
         buffer_free(&line.event);
         buffer_free(&line.stage);
+        buffer_free(&line.dev_prompts_hash);
         if (later)
             break;
     }

@@ -13,7 +13,14 @@ typedef struct dev_point {
     ss_train_evaluation of;
 } dev_point;
 
+/* What the log's first line says of how drafts were to be measured. */
+typedef struct dev_begun {
+    double prompts, every;
+    char prompts_hash[20]; /* "": it has no such line, or is of a program that did not write this */
+} dev_begun;
+
 typedef struct train_curves {
+    dev_begun dev_begun;
     ss_train_report *steps;
     size_t step_count, step_capacity;
     dev_point *devs;

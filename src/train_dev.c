@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "train_dev.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
+void train_dev_hash_text(const train_dev *of, char text[DEV_HASH_BYTES])
+{
+    snprintf(text, DEV_HASH_BYTES, "%016" PRIx64, of->prompts_hash);
+}
+
 bool train_dev_due(const train_dev *how, const ss_train_report *step)
 {
     if (how->prompts == 0)

@@ -16,10 +16,15 @@
 
 typedef struct train_dev {
     uint32_t prompts;     /* 0: none given */
+    uint64_t prompts_hash;
     uint32_t tokens;      /* drawn from each, at most */
     uint32_t every;       /* steps; 0: a tenth of the stage */
     ss_train_stage stage; /* that trains the streams */
 } train_dev;
+
+/* The prompts' hash in hexadecimal, as the log has it. */
+#define DEV_HASH_BYTES 17u
+void train_dev_hash_text(const train_dev *of, char text[DEV_HASH_BYTES]);
 
 bool train_dev_due(const train_dev *how, const ss_train_report *step);
 

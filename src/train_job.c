@@ -122,6 +122,21 @@ static int read_rows(train_job *of)
     return status;
 }
 
+/* FNV-1a, of the tokens and where each prompt ends. */
+static uint64_t hash_prompts(const train_rows *of)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < of->count; i++) {
+        const token_list *tokens = &of->rows[i].tokens;
+        for (size_t at = 0; at <= tokens->count; at++) {
+            const uint32_t id = at < tokens->count ? (uint32_t)tokens->ids[at] : UINT32_MAX;
+            for (uint32_t shift = 0; shift < 32; shift += 8)
+                hash = (hash ^ (id >> shift & 255u)) * 0x100000001b3u;
+        }
+    }
+    return hash;
+}
+
 static int encode_rows(train_job *of)
 {
     row_format how = {of->model, of->raw, of->distill, of->params.row_tokens_max, of->limit};
@@ -140,6 +155,7 @@ static int encode_rows(train_job *of)
         train_rows_report(&of->dev_rows);
     }
     of->measure.prompts = (uint32_t)of->dev_rows.count;
+    of->measure.prompts_hash = hash_prompts(&of->dev_rows);
     of->measure.every = of->eval_every;
     return status;
 }

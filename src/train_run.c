@@ -69,13 +69,17 @@ static int log_begin(run *of)
     const train_job *job = of->job;
     const ss_train_params *params = &job->params;
     static const char *const modes[] = {"lossless", "shared", "joint"};
+    char dev_hash[DEV_HASH_BYTES];
     buffer *line = &of->log.line;
+    train_dev_hash_text(&job->measure, dev_hash);
     train_log_open(&of->log, "begin");
     json_text(line, "model", job->settings.model);
     json_text(line, "data", job->data);
     json_count(line, "rows", job->rows.count);
     json_count(line, "rows_of_file", job->rows.lines);
-    json_count(line, "dev_prompts", job->dev_rows.count);
+    json_count(line, "dev_prompts", job->measure.prompts);
+    json_text(line, "dev_prompts_hash", dev_hash);
+    json_count(line, "eval_every", job->measure.every);
     json_text(line, "mode", modes[params->mode]);
     if (params->start != NULL)
         json_text(line, "start", params->start);

@@ -154,6 +154,13 @@ static void a_run_cut_short_ends_as_an_unbroken_one(void **state)
             cli_run(LONG_RUN, "-d", rows, "--dev", rows, "-o", stopped, "--resume", "--steps", "41");
         cli_failed(&other, 1, "of 40 steps, not of 41");
         cli_free(&other);
+        char *hidden = beside(log_path, ".hidden"); /* what dev said is in the log alone */
+        assert_int_equal(rename(log_path, hidden), 0);
+        other = cli_run(LONG_RUN, "-d", rows, "--dev", rows, "-o", stopped, "--resume");
+        cli_failed(&other, 1, "its log ends after 0");
+        cli_free(&other);
+        assert_int_equal(rename(hidden, log_path), 0);
+        free(hidden);
         still_holds(log_path, before, before_bytes);
     }
     resume(rows, stopped);

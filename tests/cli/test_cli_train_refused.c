@@ -205,6 +205,52 @@ static void another_budget_is_no_resumption(void **state)
     free(rows);
 }
 
+/* What is measured decides when training ends and which adapter is kept, so it stays the same: the prompts,
+ * whatever their file is called, and when. */
+static void other_measurements_are_no_resumption(void **state)
+{
+    (void)state;
+    char *rows = good_rows(), *out = fresh("train-measured.gguf"), *log = beside(out, ".log.jsonl");
+    char *other = file_name("train-other-dev.jsonl"), *same = file_name("train-same-dev.jsonl");
+    const struct {
+        const char *options[6], *words;
+    } others[] = {{{"--eval-every", "2"}, "with other dev prompts (2 of them, here 0)"},
+                  {{"--dev", other, "--eval-every", "2"}, "(2 of them, here 1)"},
+                  {{"--dev", rows, "--eval-every", "2", "--dev-prompts", "3"}, "(2 of them, here 3)"},
+                  {{"--dev", rows, "--dev-prompts", "2"}, "--eval-every 2 (0: a tenth), not 0"}};
+    size_t bytes, log_bytes;
+    char *text = read_file(rows, &bytes);
+    FILE *file = fopen(same, "wb");
+    assert_true(file != NULL && fwrite(text, 1, bytes, file) == bytes && fclose(file) == 0);
+    file = fopen(other, "wb");
+    assert_true(file != NULL && fputs("{\"prompt\":\"The dog\"}\n", file) >= 0 && fclose(file) == 0);
+#define MEASURED TRAIN, SHAPE, "-d", rows, "-o", out, "--steps", "4", "--resume"
+    cli_result result =
+        cli_run(MEASURED, "--dev", rows, "--dev-prompts", "2", "--eval-every", "2");
+    if (result.status != 0)
+        fail_msg("%s", result.error);
+    cli_free(&result);
+    char *held = read_file(log, &log_bytes);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        const char *const *more = others[i].options;
+        result = cli_run(MEASURED, more[0], more[1], more[2], more[3], more[4], more[5]);
+        cli_failed(&result, 1, others[i].words);
+        cli_free(&result);
+        still_holds(log, held, log_bytes);
+    }
+    result = cli_run(MEASURED, "--dev", same, "--dev-prompts", "2", "--eval-every", "2");
+    assert_int_equal(result.status, 0);
+    assert_non_null(strstr(result.error, "finished already"));
+    cli_free(&result);
+    free(held);
+    free(text);
+    free(same);
+    free(other);
+    free(log);
+    free(out);
+    free(rows);
+}
+
 /* An option for another shape is refused, though it asks for what is usual elsewhere; one for a part that
  * the start lacks adds it, and nothing else is added. */
 static void a_start_keeps_its_shape(void **state)
@@ -298,6 +344,7 @@ int main(void)
         cmocka_unit_test(rows_may_begin_with_a_mark),
         cmocka_unit_test(rows_left_out_are_counted_and_named),
         cmocka_unit_test(another_budget_is_no_resumption),
+        cmocka_unit_test(other_measurements_are_no_resumption),
         cmocka_unit_test(a_start_keeps_its_shape),
         cmocka_unit_test(answers_of_another_model_are_left_alone),
         cmocka_unit_test(the_same_minutes_go_on),
