@@ -252,3 +252,17 @@ int args_read(const command_line *line, int count, char **arguments)
     }
     return GO_ON;
 }
+
+bool args_have(const command_line *line, int count, char **arguments, const char *name)
+{
+    for (int i = 0; i < count && strcmp(arguments[i], "--") != 0; i++) {
+        const char *value;
+        const option *found = arguments[i][0] == '-' ? find(line, arguments[i], &value) : NULL;
+        if (found == NULL)
+            continue;
+        if (strcmp(found->name, name) == 0)
+            return true;
+        i += takes_value(found) && value == NULL;
+    }
+    return false;
+}

@@ -50,6 +50,9 @@ typedef struct command_line {
 /* GO_ON; EXIT_DONE after printing --help; EXIT_USAGE after saying what is wrong. */
 int args_read(const command_line *line, int count, char **arguments);
 
+/* Whether arguments that args_read() has taken name this option. */
+bool args_have(const command_line *line, int count, char **arguments, const char *name);
+
 /* One line on stderr: what is wrong, and where help is. Returns EXIT_USAGE. */
 int usage_error(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -4,6 +4,7 @@
 #include "report.h"
 #include "train_course.h"
 #include "train_shape.h"
+#include "train_usage.h"
 
 #include <string.h>
 
@@ -128,16 +129,18 @@ static int read_arguments(train_job *of, int count, char **arguments)
         return usage_error("train", "one of --steps, --epochs and --minutes is enough");
     if (of->distill && of->distilled == NULL && strcmp(of->data, "-") == 0)
         return usage_error("train", "rows from standard input: --distilled FILE is needed");
-    if (of->distilled != NULL && !of->distill)
-        return usage_error("train", "--distilled goes with --distill");
-    if (params->start == NULL)
-        return GO_ON;
-    /* Read once more over its shape: what then differs has been asked for. */
-    ss_adapter_file_info start;
-    status = train_shape_take(of, &start);
+    if (params->start != NULL) {
+        /* Read once more over its shape: what then differs has been asked for. */
+        ss_adapter_file_info start;
+        status = train_shape_take(of, &start);
+        if (status == GO_ON)
+            status = args_read(&line, count, arguments);
+        if (status == GO_ON)
+            status = train_shape_check(of, &start);
+    }
     if (status == GO_ON)
-        status = args_read(&line, count, arguments);
-    return status == GO_ON ? train_shape_check(of, &start) : status;
+        status = train_job_take_parts(of);
+    return status == GO_ON ? train_usage_check(of, &line, count, arguments) : status;
 }
 
 int cmd_train(int count, char **arguments)

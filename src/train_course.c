@@ -106,13 +106,11 @@ static int check_files(const train_job *of)
 
 int train_course(const train_job *of)
 {
-    train_job all = *of;
-    int status = train_job_take_parts(&all);
-    if (status == GO_ON)
-        status = check_files(&all);
+    int status = check_files(of);
     if (status == GO_ON) /* of both trainings, before the first */
-        status = train_job_check_out(&all);
+        status = train_job_check_out(of);
     if (status != GO_ON)
         return status;
-    return tunes_first(&all) ? tune_and_distill(&all) : run(&all);
+    train_job all = *of;
+    return tunes_first(of) ? tune_and_distill(of) : run(&all);
 }

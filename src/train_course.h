@@ -6,7 +6,7 @@
 
 #include "train_job.h"
 
-/* EXIT_DONE once `out` is written, or an exit status after saying why. */
+/* After train_job_take_parts(). EXIT_DONE once `out` is written, or an exit status after saying why. */
 int train_course(const train_job *of);
 
 #endif

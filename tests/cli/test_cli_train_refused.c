@@ -23,6 +23,41 @@ static void wrong_usage_is_told_before_anything_is_read(void **state)
     cli_free(&result);
 }
 
+/* An option that the mode, the stages or the files leave without a meaning, in each way it is written. */
+static void an_option_without_a_meaning_is_wrong_usage(void **state)
+{
+    (void)state;
+    static const char *const wrong[][8] = {
+        {"--rank goes with", "--rank", "8"},
+        {"--rank goes with", "--mode", "lossless", "--rank=4"},
+        {"--lr goes with", "--mode", "shared", "--shares", "0,90,10", "--lr", "1e-3"},
+        {"--lr goes with", "--shares", "0,0,100", "--lr", "1e-3"},
+        {"--lr and --stream-lr", "--lr", "1e-3", "--stream-lr", "1e-3"},
+        {"--stream-lr goes with", "--mode", "joint", "--stream-lr", "1e-3"},
+        {"--stream-lr goes with", "--mode", "shared", "--shares", "100,0,0", "--stream-lr", "1e-3"},
+        {"--teacher goes with", "--mode", "joint", "--teacher", "0.5"},
+        {"--teacher goes with", "--mode", "shared", "--shares", "100,0,0", "--teacher", "0.5"},
+        {"--distill goes with", "--mode", "shared", "--shares", "100,0,0", "--distill"},
+        {"--distilled goes with", "--distilled", "a.jsonl"},
+        {"--distill-tokens goes with", "--distill-tokens", "160"},
+        {"--dev-prompts goes with", "--dev-prompts", "24"},
+        {"--eval-every goes with", "--eval-every", "5"},
+        {"--eval-every goes with", "--dev", "none", "--shares", "0,0,100", "--eval-every", "5"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const char *const *more = &wrong[i][1];
+        cli_result result = cli_run("train", "-m", "none", "-d", "none", "-o", "none", more[0], more[1],
+                                    more[2], more[3], more[4], more[5], more[6]);
+        cli_failed(&result, 2, wrong[i][0]);
+        cli_free(&result);
+    }
+    /* A value that looks like one is none, and one with a meaning is taken. */
+    cli_result result = cli_run("train", "-m", "none", "-d", "none", "-o", "none", "--name", "--rank",
+                                "--mode", "joint", "--lr", "1e-3");
+    cli_failed(&result, 1, "none");
+    cli_free(&result);
+}
+
 /* What would fail, or come to nothing, once training is done is told before it begins. */
 static void a_training_without_a_result_does_not_begin(void **state)
 {
@@ -214,7 +249,7 @@ static void other_measurements_are_no_resumption(void **state)
     char *other = file_name("train-other-dev.jsonl"), *same = file_name("train-same-dev.jsonl");
     const struct {
         const char *options[6], *words;
-    } others[] = {{{"--eval-every", "2"}, "with other dev prompts (2 of them, here 0)"},
+    } others[] = {{{NULL}, "with other dev prompts (2 of them, here 0)"},
                   {{"--dev", other, "--eval-every", "2"}, "(2 of them, here 1)"},
                   {{"--dev", rows, "--eval-every", "2", "--dev-prompts", "3"}, "(2 of them, here 3)"},
                   {{"--dev", rows, "--dev-prompts", "2"}, "--eval-every 2 (0: a tenth), not 0"}};
@@ -338,6 +373,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_usage_is_told_before_anything_is_read),
+        cmocka_unit_test(an_option_without_a_meaning_is_wrong_usage),
         cmocka_unit_test(a_training_without_a_result_does_not_begin),
         cmocka_unit_test(data_that_cannot_be_used_is_named),
         cmocka_unit_test(a_row_of_ten_megabytes_is_named_at_once),
