@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "interrupt.h"
+#include "report.h"
 
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
+#include <unistd.h>
 
 static ss_session *volatile watched;
+static const char *volatile last_line;
 static volatile sig_atomic_t pending;
 
 static void on_interrupt(int number)
@@ -29,14 +33,36 @@ void interrupt_watch(ss_session *session)
     install(session != NULL ? on_interrupt : SIG_DFL);
 }
 
-void interrupt_note(void)
+static void end_program(int number)
 {
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    const char *line = last_line;
+    ssize_t written = write(STDERR_FILENO, line, strlen(line));
+    (void)number;
+    (void)written; /* nobody is left to hear of it */
+    _exit(EXIT_ERROR);
+}
+
+static void install_once(void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND};
     sigemptyset(&action.sa_mask);
     action.sa_flags |= SA_RESTART; /* files are being written */
     watched = NULL;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+}
+
+void interrupt_note(void)
+{
+    install_once(on_interrupt);
+}
+
+void interrupt_end(const char *line)
+{
+    last_line = line;
+    install_once(end_program);
+    if (pending != 0) /* it came before */
+        end_program(SIGINT);
 }
 
 bool interrupt_taken(void)

@@ -237,11 +237,24 @@ static int pick_up(run *of)
     return status == GO_ON ? note_step(of, &step) : status;
 }
 
-static int start_anew(run *of)
+/* Minutes into steps, by steps that are as long as any; nothing is trained yet that Ctrl-C could lose. */
+static int plan_minutes(run *of)
 {
     ss_error error;
-    buffer old = {0};
     ss_error_init(&error, sizeof error);
+    if (of->job->minutes <= 0)
+        return GO_ON;
+    interrupt_end("specstream: interrupted while steps were timed, before the first of them: the same "
+                  "command with --resume goes on\n");
+    const ss_status status =
+        ss_trainer_plan_minutes(of->trainer, (double)of->job->minutes, &error);
+    interrupt_note();
+    return status == SS_OK ? GO_ON : report_error(NULL, &error);
+}
+
+static int start_anew(run *of)
+{
+    buffer old = {0};
     if (of->job->resume)
         report("%s: no such file: training begins at the beginning", of->checkpoint.bytes);
     buffer_join(&old, of->checkpoint.bytes, ".old");
@@ -252,9 +265,8 @@ static int start_anew(run *of)
     int status = train_log_begin(&of->log, 0, 0);
     if (status == GO_ON)
         status = log_begin(of);
-    if (status == GO_ON && of->job->minutes > 0 &&
-        ss_trainer_plan_minutes(of->trainer, (double)of->job->minutes, &error) != SS_OK)
-        status = report_error(NULL, &error);
+    if (status == GO_ON)
+        status = plan_minutes(of);
     return status == GO_ON ? save(of) : status; /* the plan is in it */
 }
 

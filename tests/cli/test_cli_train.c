@@ -201,6 +201,38 @@ static void a_run_cut_short_ends_as_an_unbroken_one(void **state)
     free(rows);
 }
 
+/* Timing steps for --minutes takes as long as some of them do: Ctrl-C doesn't wait for it, and leaves nothing
+ * half begun. */
+static void an_interrupt_while_steps_are_timed_ends_it(void **state)
+{
+    (void)state;
+    char *rows = good_rows(), *out = fresh("train-timed.gguf"), *log_path = beside(out, ".log.jsonl");
+    char *checkpoint = beside(out, ".checkpoint");
+#define TIMED TRAIN, SHAPE, "-d", rows, "-o", out, "--minutes", "0.002"
+    const char *const arguments[] = {TIMED, "--batch", "1024", NULL};
+    FILE *sink = tmpfile(), *errors = tmpfile(), *in = tmpfile();
+    size_t bytes;
+    assert_true(sink != NULL && errors != NULL && in != NULL);
+    pid_t child = cli_start(arguments, fileno(in), fileno(sink), fileno(errors));
+    wait_for(log_path, "\"begin\"", child);
+    kill(child, SIGINT);
+    assert_int_equal(cli_wait(child), 1);
+    char *error = cli_read(errors, &bytes);
+    assert_non_null(strstr(error, "while steps were timed"));
+    assert_non_null(strstr(error, "--resume"));
+    assert_false(is_there(checkpoint) || is_there(out));
+    cli_result result = cli_run(TIMED, "--resume");
+    assert_int_equal(result.status, 0);
+    cli_free(&result);
+    fclose(sink);
+    fclose(in);
+    free(error);
+    free(checkpoint);
+    free(log_path);
+    free(out);
+    free(rows);
+}
+
 /* Two would mix their logs and checkpoints, and answers. The second is refused; once the first has ended,
  * however it did, there is room. */
 static void one_training_at_a_time_has_an_output(void **state)
@@ -524,6 +556,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_adapter_its_log_and_its_picture),
         cmocka_unit_test(a_run_cut_short_ends_as_an_unbroken_one),
+        cmocka_unit_test(an_interrupt_while_steps_are_timed_ends_it),
         cmocka_unit_test(one_training_at_a_time_has_an_output),
         cmocka_unit_test(a_run_that_dev_has_ended_is_finished),
         cmocka_unit_test(a_full_disk_leaves_the_checkpoint_before),
