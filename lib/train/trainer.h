@@ -34,6 +34,7 @@ typedef struct ssi_stage_memory {
     ssi_train_context *contexts;   /* [batch_rows] */
     ssi_train_sequence *sequences; /* [batch_rows] */
     uint32_t main_rows;            /* of one main pass */
+    double first_loss;             /* the worst of the first step made here; 0: none yet */
 } ssi_stage_memory;
 
 struct ss_trainer {

@@ -20,22 +20,24 @@ static void fill_report(const ss_trainer *trainer, const ssi_train_sums *sums,
     }
 }
 
-/* A loss far beyond that of guessing blindly is no training any more: streams of a model that is very
- * sure of itself begin at up to three times that, an early exit at more. */
-static ss_status check_going(const ss_trainer *trainer, const ss_train_report *report,
+/* A loss far beyond that of guessing blindly is no training any more, unless it began there: a model that
+ * is very sure of itself is wrong by more, where it is. */
+static ss_status check_going(ss_trainer *trainer, const ss_train_report *report,
                              ss_error *error)
 {
     double blind = (double)ssi_logf((float)trainer->model->hyper.vocabulary_size);
-    double most = report->stage == SS_STAGE_PRUNE ? 12 * blind : 4 * blind;
-    double worst = report->main_loss;
+    double worst = report->main_loss, *first = &trainer->stage.first_loss;
     char name[24] = "main";
     for (uint32_t j = 0; j < trainer->params.stream_count && !isnan(worst); j++)
         if (!(report->stream_loss[j] <= worst)) { /* NaN is the worst */
             worst = report->stream_loss[j];
             snprintf(name, sizeof name, "stream %u", j + 1);
         }
-    if (worst <= most && report->gradient_norm < (double)INFINITY)
+    if (worst < (double)INFINITY && report->gradient_norm < (double)INFINITY &&
+        (*first <= 0 || worst <= 4 * blind || worst <= 2 * *first)) {
+        *first = *first > 0 ? *first : worst;
         return SS_OK;
+    }
     return ssi_fail(error, SS_ERROR_NUMERIC,
                     "step %u: %s loss %g, gradient %g: training has diverged; try a lower rate",
                     report->total_step, name, fabs(worst),

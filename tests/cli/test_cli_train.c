@@ -201,6 +201,25 @@ static void a_run_cut_short_ends_as_an_unbroken_one(void **state)
     free(rows);
 }
 
+/* Most streams have no target then, and the one that has is told what a story's model never says: that
+ * it ends. Beginning far off is no divergence. */
+static void a_completion_of_one_token_is_trained_on(void **state)
+{
+    (void)state;
+    static const char *const modes[] = {"lossless", "shared"};
+    static const char row[] = "{\"prompt\":\"Once upon a time, there was a child named Lily\",\"completion\":\".\"}\n";
+    const char *rows = cli_write("train-one-token.jsonl", row, sizeof row - 1);
+    char *out = fresh("train-one-token.gguf");
+    for (size_t i = 0; i < 2; i++) {
+        cli_result result = cli_run(TRAIN, "-d", rows, "-o", out, "--steps", "6", "--streams", "8",
+                                    "--mode", modes[i]);
+        if (result.status != 0)
+            fail_msg("%s", result.error);
+        cli_free(&result);
+    }
+    free(out);
+}
+
 /* Timing steps for --minutes takes as long as some of them do: Ctrl-C doesn't wait for it, and leaves nothing
  * half begun. */
 static void an_interrupt_while_steps_are_timed_ends_it(void **state)
@@ -556,6 +575,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_adapter_its_log_and_its_picture),
         cmocka_unit_test(a_run_cut_short_ends_as_an_unbroken_one),
+        cmocka_unit_test(a_completion_of_one_token_is_trained_on),
         cmocka_unit_test(an_interrupt_while_steps_are_timed_ends_it),
         cmocka_unit_test(one_training_at_a_time_has_an_output),
         cmocka_unit_test(a_run_that_dev_has_ended_is_finished),
