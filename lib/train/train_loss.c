@@ -51,6 +51,8 @@ static void run_row(loss_work *work, uint32_t at)
     bool finite;
 
     find_shares(loss, row, &hard, &soft, &mass);
+    if (loss->bias)
+        kernels->add(logits, loss->bias, loss->count);
     uint32_t best = kernels->argmax(logits, loss->count, &finite);
     float largest = logits[best];
     if (hard > 0)

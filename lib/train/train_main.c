@@ -281,6 +281,7 @@ static void judge(ssi_train_math *math, const ssi_train_main *main, ssi_train_ma
         }
     ssi_train_loss loss = {
         .head = main->head,
+        .bias = model->head.bias,
         .count = model->hyper.vocabulary_size,
         .columns = d,
         .row_count = count,

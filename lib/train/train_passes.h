@@ -49,6 +49,7 @@ typedef struct ssi_train_streams {
     ssi_trained_pair init, root, parent; /* d to d, scale 1 */
     uint32_t draft_count;
     const float *draft_head;        /* [draft_count][d], dequantised */
+    const float *draft_bias;        /* [draft_count]; NULL: the head has none */
     const int32_t *draft_of_token;  /* [V]: -1 outside; NULL: the whole vocabulary */
     float loss_weight[SSI_STREAMS_MAX]; /* α_j */
     float teacher_weight;           /* share of the teacher's distribution in the target, 0 to 1 */
@@ -116,6 +117,7 @@ void ssi_train_prune_run(ssi_train_math *math, const ssi_train_streams *streams,
  * ssi_train_loss_rows() * count floats. */
 typedef struct ssi_train_loss {
     const float *head;
+    const float *bias; /* [count], or NULL */
     uint32_t count, columns, row_count;
     const float *states;
     const int32_t *targets;

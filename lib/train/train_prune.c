@@ -58,6 +58,7 @@ static void run_block(ssi_train_math *math, const ssi_train_streams *streams,
     uint32_t d = model->hyper.embedding_length, rows = pass->row_count;
     ssi_train_loss loss = {
         .head = streams->draft_head,
+        .bias = streams->draft_bias,
         .count = streams->draft_count,
         .columns = d,
         .row_count = rows,

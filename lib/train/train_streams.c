@@ -71,6 +71,7 @@ static void judge(ssi_train_math *math, const ssi_train_streams *streams,
     const ssi_train_segment *segment = &pass->segment;
     ssi_train_loss loss = {
         .head = streams->draft_head,
+        .bias = streams->draft_bias,
         .count = streams->draft_count,
         .columns = streams->model->hyper.embedding_length,
         .row_count = segment->rows.row_count,

@@ -24,6 +24,7 @@ typedef struct ssi_stage_memory {
     float *head;                    /* [V][d]: stage MAIN */
     ssi_train_layer *stream_layers; /* [Ns]: stage STREAMS, and joint training */
     float *draft_head;              /* [draft_count][d] */
+    float *draft_bias;              /* [draft_count], or NULL */
     ssi_train_main main;
     ssi_train_streams streams;
     ssi_trained_pair prune;

@@ -81,6 +81,7 @@ static void set_streams(const ss_trainer *trainer, ssi_stage_memory *to)
         .parent = ssi_parameters_pair(parameters, "specstream.parent.", 1, trained),
         .draft_count = trainer->draft_count,
         .draft_head = to->draft_head,
+        .draft_bias = to->draft_bias,
         .draft_of_token = trainer->draft_of_token,
         .teacher_weight = params->teacher_weight,
     };
@@ -119,8 +120,12 @@ static void layout_weights(const ss_trainer *trainer, ssi_stage_memory *to, ssi_
     if (streams)
         to->stream_layers =
             layout_layers(trainer, hyper->layer_count - trainer->params.msa_layer_count, arena);
-    if (streams || needs(trainer, to->stage, SS_STAGE_PRUNE))
+    if (streams || needs(trainer, to->stage, SS_STAGE_PRUNE)) {
         to->draft_head = layout_head(trainer, trainer->draft_count, arena);
+        to->draft_bias = trainer->model->head.bias
+                             ? ssi_arena_take(arena, trainer->draft_count, sizeof(float))
+                             : NULL;
+    }
     if (main) {
         to->main_layers = layout_layers(trainer, 0, arena);
         to->head = layout_head(trainer, hyper->vocabulary_size, arena);
@@ -239,6 +244,9 @@ ss_status ssi_trainer_enter_stage(ss_trainer *trainer, ss_train_stage stage, ss_
         return status;
     }
     unpack_head(trainer, trainer->draft_tokens, trainer->draft_count, to->draft_head);
+    for (uint32_t i = 0; to->draft_bias && i < trainer->draft_count; i++)
+        to->draft_bias[i] = trainer->model->head.bias[trainer->draft_tokens ? trainer->draft_tokens[i]
+                                                                            : (int32_t)i];
     unpack_head(trainer, NULL, trainer->model->hyper.vocabulary_size, to->head);
     return SS_OK;
 }

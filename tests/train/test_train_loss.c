@@ -17,7 +17,7 @@ enum { ROWS = 261, COLUMNS = 24, CLASSES = 77 };
 
 typedef struct fixture {
     test_math *test;
-    float *head, *states, *weights, *logits;
+    float *head, *bias, *states, *weights, *logits;
     int32_t targets[ROWS], soft_targets[ROWS * SSI_TEACHER_MAX];
     float probabilities[ROWS * SSI_TEACHER_MAX];
     float loss[ROWS], gradient[ROWS * COLUMNS];
@@ -29,6 +29,7 @@ static fixture *create(void)
     fixture *is = calloc(1, sizeof *is);
     is->test = test_math_create(ssi_cpu_best(), 3);
     is->head = random_floats(CLASSES * COLUMNS, 0.5f, 1);
+    is->bias = random_floats(CLASSES, 1.0f, 5);
     is->states = random_floats(ROWS * COLUMNS, 1.0f, 2);
     is->weights = random_floats(ROWS, 1.0f, 3);
     is->logits = random_floats((size_t)ssi_train_loss_rows() * CLASSES, 0, 4);
@@ -52,6 +53,7 @@ static void destroy(fixture *is)
 {
     test_math_free(is->test);
     free(is->head);
+    free(is->bias);
     free(is->states);
     free(is->weights);
     free(is->logits);
@@ -94,14 +96,14 @@ static void find_target(const fixture *is, uint32_t row, double share, double q[
         q[is->targets[row]] += mass > 0 ? 1 - share : 1;
 }
 
-static void check_row(const fixture *is, uint32_t row, double share)
+static void check_row(const fixture *is, uint32_t row, double share, const float *bias)
 {
     const float *state = is->states + row * COLUMNS;
     double z[CLASSES], q[CLASSES], sum = 0, loss = 0, whole = 0;
     uint32_t best = 0;
     find_target(is, row, share, q);
     for (uint32_t k = 0; k < CLASSES; k++) {
-        z[k] = 0;
+        z[k] = bias ? (double)bias[k] : 0;
         for (uint32_t i = 0; i < COLUMNS; i++)
             z[k] += (double)state[i] * (double)is->head[k * COLUMNS + i];
         sum += exp(z[k]);
@@ -127,11 +129,12 @@ static void loss_and_gradient_are_those_of_the_definition(void **state)
     (void)state;
     static const float shares[] = {0, 0.3f, 1};
     fixture *is = create();
-    for (int i = 0; i < 3; i++) {
-        ssi_train_loss loss = loss_of(is, shares[i], true);
+    for (int i = 0; i < 6; i++) {
+        ssi_train_loss loss = loss_of(is, shares[i / 2], true);
+        loss.bias = i % 2 ? is->bias : NULL;
         ssi_train_loss_run(&is->test->math, &loss);
         for (uint32_t row = 0; row < ROWS; row++)
-            check_row(is, row, (double)shares[i]);
+            check_row(is, row, (double)shares[i / 2], loss.bias);
     }
     destroy(is);
 }
