@@ -41,7 +41,7 @@ typedef struct ss_train_params {
     const ss_allocator *allocator; /* copied; NULL: the model's */
     const ss_parallel *parallel;   /* copied; NULL: threads of our own */
     ss_sgemm_function *sgemm;      /* matrix products; NULL: our own, slower */
-    const char *name;              /* general.name of the adapter; NULL: none */
+    const char *name;              /* general.name of the adapter, at most 127 bytes; NULL: none */
     const char *start;             /* path of an adapter to go on from, whose shape then replaces the
                                     * fields below, but for the ranks of what it lacks: that is added.
                                     * Read again when training begins; NULL: untrained */

@@ -94,6 +94,17 @@ static void drop_empty_stages(ss_train_params *params)
             params->steps[stage] = 0;
 }
 
+static ss_status copy_name(ss_trainer *trainer, const char *name, ss_error *error)
+{
+    size_t length = name ? strlen(name) : 0;
+    if (length >= sizeof trainer->name)
+        return ssi_fail(error, SS_ERROR_ARGUMENT, "name has %zu bytes, expected at most %zu", length,
+                        sizeof trainer->name - 1);
+    if (length > 0)
+        memcpy(trainer->name, name, length);
+    return SS_OK;
+}
+
 /* Paths are used again when training begins. */
 static ss_status copy_path(ss_trainer *trainer, const char *path, char **copy, ss_error *error)
 {
@@ -126,14 +137,10 @@ ss_status ssi_trainer_create(const ss_model *model, const ss_train_params *param
     ssi_data_create(&made->rows, &memory);
     ssi_data_create(&made->dev, &memory);
     made->parallel.thread_count = 1;
-    if ((status = copy_path(made, params->start, &made->start, error)) != SS_OK ||
+    if ((status = copy_name(made, params->name, error)) != SS_OK ||
+        (status = copy_path(made, params->start, &made->start, error)) != SS_OK ||
         (status = copy_path(made, params->states_folder, &made->folder, error)) != SS_OK)
         goto fail;
-    if (params->name) {
-        size_t length = strlen(params->name);
-        length = length < sizeof made->name ? length : sizeof made->name - 1;
-        memcpy(made->name, params->name, length);
-    }
     if ((status = ssi_parallel_create(params->parallel, params->thread_count, &memory,
                                       &made->parallel, error)) != SS_OK)
         goto fail;

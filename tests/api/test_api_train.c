@@ -80,6 +80,17 @@ static void fields_out_of_range_are_named(void **state)
     params.rates[1] = -1;
     refuse(SS_ERROR_ARGUMENT, "rates[1]", &error,
            ss_trainer_create(model, &params, &trainer, &error));
+    /* Cut short it would end amid a character. */
+    char name[129];
+    memset(name, 'n', sizeof name);
+    name[128] = '\0';
+    params = small_params();
+    params.name = name;
+    refuse(SS_ERROR_ARGUMENT, "name has 128 bytes, expected at most 127", &error,
+           ss_trainer_create(model, &params, &trainer, &error));
+    name[127] = '\0';
+    accept(&error, ss_trainer_create(model, &params, &trainer, &error));
+    ss_trainer_free(trainer);
     params = small_params();
     params.start = "build/no such adapter";
     refuse(SS_ERROR_IO, "no such adapter", &error,
