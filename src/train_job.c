@@ -234,7 +234,9 @@ int train_job_trainer(const train_job *of, const char *start,
         return GO_ON;
     ss_trainer_free(*trainer);
     *trainer = NULL;
-    return report_error(NULL, &error);
+    const bool about_start = status == SS_ERROR_FORMAT || status == SS_ERROR_MISMATCH ||
+                             status == SS_ERROR_UNSUPPORTED;
+    return report_error(about_start ? start : NULL, &error);
 }
 
 void train_job_free(train_job *of)

@@ -304,6 +304,15 @@ static void a_start_keeps_its_shape(void **state)
                                 "--msa-layers", "2", "--root", "0", "--parent", "0");
     assert_int_equal(result.status, 0);
     cli_free(&result);
+    char *base = file_name("train-other-base.gguf");
+    result = cli_run("quantize", "-m", SMALL_MODEL, "-o", base, "--type", "Q8_0");
+    assert_int_equal(result.status, 0);
+    cli_free(&result);
+    result = cli_run("train", "-m", base, "--raw", "--blas", "none", "-d", rows, "-a", start, "-o", out);
+    cli_failed(&result, 1, start); /* of two files, the one at fault */
+    assert_non_null(strstr(result.error, "made for a base model"));
+    cli_free(&result);
+    free(base);
 #define SHAPED TRAIN, "-d", rows, "-a", start, "-o", out, "--steps", "2"
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         const char *const *more = others[i].options;
