@@ -72,7 +72,8 @@ typedef struct ss_train_params {
     float stream_weight;           /* α_j of joint training; default 0.1 */
     float stream_decay;            /* factor from one stream's weight to the next's; default 1 */
     float teacher_weight;          /* share of the main stream's own distribution in the streams'
-                                    * targets, 0 to 1; default 0 */
+                                    * targets, 0 to 1; default 0. Not in joint training, whose main
+                                    * stream changes with them */
     float value_rotation_step;     /* radians a stream; 0 (default): 2 pi / (context + γ) */
     uint32_t row_tokens_max;       /* rows of more tokens are refused; default 2048, at most
                                     * the model's context */
