@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Along a stage's own gradient its loss climbs by the gradient's norm, in the corners of what can be
+/* Along a tensor's own gradient the loss climbs by the gradient's norm, in the corners of what can be
  * asked for: one stream and all eight, one layer and all, ranks of one, rows of two tokens, biases. */
 #include <math.h>
 #include <setjmp.h>
@@ -86,32 +86,61 @@ static double loss_of(trainer_fixture *is, ss_train_stage stage)
     return loss / (double)positions;
 }
 
-static void check_stage(trainer_fixture *is, const corner *at, ss_train_stage stage)
+/* Each of the streams' and the pruner's tensors alone; LoRAs together. */
+static bool is_in(const ssi_parameters *all, uint32_t item, uint32_t group)
+{
+    const bool alone = strncmp(all->items[item].name, "specstream.", 11) == 0;
+    return group == all->count ? !alone : alone && item == group;
+}
+
+/* In units of the group's own gradient; its norm goes to *norm. */
+static double slope_of(trainer_fixture *is, ss_train_stage stage, const float *start,
+                       const float *gradients, uint32_t group, double *norm)
 {
     ssi_parameters *all = &is->trainer->parameters;
+    double loss[2], square = 0;
+    for (int side = -1; side < 2; side++) {
+        memcpy(all->values, start, all->value_count * sizeof *start);
+        for (uint32_t i = 0; i < all->count; i++) {
+            const ssi_parameter *item = &all->items[i];
+            const size_t end = item->offset + (size_t)item->rows * item->columns;
+            for (size_t n = item->offset; item->stage == stage && is_in(all, i, group) && n < end; n++)
+                if (side < 0)
+                    square += (double)gradients[n] * (double)gradients[n];
+                else
+                    all->values[n] += (float)((side ? 0x1p-8 : -0x1p-8) / sqrt(square)) * gradients[n];
+        }
+        if (side < 0 && square <= 0)
+            break;
+        if (side >= 0)
+            loss[side] = loss_of(is, stage);
+    }
+    memcpy(all->values, start, all->value_count * sizeof *start);
+    *norm = sqrt(square);
+    return square > 0 ? (loss[1] - loss[0]) / 0x1p-7 : 0;
+}
+
+static void check_stage(trainer_fixture *is, const corner *at, ss_train_stage stage)
+{
+    const ssi_parameters *all = &is->trainer->parameters;
     const size_t bytes = all->value_count * sizeof(float);
     float *start = malloc(bytes), *gradients = malloc(bytes);
-    double loss[2];
     accept(is, ssi_trainer_enter_stage(is->trainer, stage, &is->error));
     (void)loss_of(is, stage);
     memcpy(start, all->values, bytes);
     memcpy(gradients, all->gradients, bytes);
-    const double norm = ssi_optimiser_norm(all, stage);
-    for (int side = 0; side < 2; side++) {
-        for (uint32_t i = 0; i < all->count; i++)
-            for (size_t n = all->items[i].offset;
-                 all->items[i].stage == stage &&
-                 n < all->items[i].offset + (size_t)all->items[i].rows * all->items[i].columns;
-                 n++)
-                all->values[n] = start[n] + (float)((side ? 0x1p-8 : -0x1p-8) / norm) * gradients[n];
-        loss[side] = loss_of(is, stage);
+    for (uint32_t group = 0; group <= all->count; group++) {
+        double norm, slope = slope_of(is, stage, start, gradients, group, &norm);
+        const char *name = group < all->count ? all->items[group].name : "LoRA";
+        if (getenv("SS_SHOW") && norm > 0)
+            print_message("%s, stage %d, %s: slope %g, norm %g\n", at->name, stage, name, slope, norm);
+        if (!(fabs(slope - norm) <= 0.01 * norm + 1e-4))
+            fail_msg("%s, stage %d, %s: slope %g, gradient's norm %g", at->name, stage, name, slope,
+                     norm);
+        if (group < all->count && all->items[group].stage == stage &&
+            is_in(all, group, group) && norm <= 1e-3)
+            fail_msg("%s, stage %d, %s: a gradient of %g tells nothing", at->name, stage, name, norm);
     }
-    const double slope = (loss[1] - loss[0]) / 0x1p-7;
-    if (getenv("SS_SHOW"))
-        print_message("%s, stage %d: slope %g, norm %g\n", at->name, stage, slope, norm);
-    if (!(norm > 0 && fabs(slope - norm) <= 0.01 * norm))
-        fail_msg("%s, stage %d: slope %g, gradient's norm %g", at->name, stage, slope, norm);
-    memcpy(all->values, start, bytes);
     free(start);
     free(gradients);
 }
