@@ -290,6 +290,7 @@ static int answer_rows(distill *of, ss_session *session, const settings *how)
     bool cancelled = false;
     int status = GO_ON;
     of->begin_ms = of->next_ms = now_ms();
+    interrupt_note(); /* SIGTERM, too */
     interrupt_watch(session);
     for (size_t i = 0; i < of->job->rows.count && status == GO_ON && !cancelled; i++) {
         if (of->answered[i])

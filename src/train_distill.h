@@ -16,7 +16,7 @@ char *train_distill_path(const train_job *of);
 int train_distill_check_new(const train_job *of);
 
 /* Puts an answer behind every row's prompt: from the file, or drawn now. An answer that its length
- * cut off has no end token. GO_ON, or EXIT_ERROR after saying why (also after SIGINT). */
+ * cut off has no end token. GO_ON, or EXIT_ERROR after saying why (also after SIGINT or SIGTERM). */
 int train_distill(train_job *of);
 
 #endif

@@ -252,6 +252,36 @@ static void an_interrupt_while_steps_are_timed_ends_it(void **state)
     free(rows);
 }
 
+/* As while steps are taken: what there is stays, and the status tells. */
+static void a_request_to_end_is_heard_while_answers_are_drawn(void **state)
+{
+    (void)state;
+    static const int requests[] = {SIGINT, SIGTERM};
+    char *rows = good_rows(), *out = fresh("train-asked.gguf");
+    char *answers = file_name("train-asked-answers.jsonl");
+    const char *const arguments[] = {TRAIN, "-d", rows, "-o", out, "--steps", "2", "--distill",
+                                     "--distilled", answers, "--distill-tokens", "400", NULL};
+    for (size_t i = 0; i < 2; i++) {
+        FILE *sink = tmpfile(), *errors = tmpfile(), *in = tmpfile();
+        size_t bytes;
+        unlink(answers);
+        assert_true(sink != NULL && errors != NULL && in != NULL);
+        pid_t child = cli_start(arguments, fileno(in), fileno(sink), fileno(errors));
+        wait_for(answers, "\"line\":2,", child);
+        kill(child, requests[i]);
+        assert_int_equal(cli_wait(child), 1);
+        char *error = cli_read(errors, &bytes);
+        assert_non_null(strstr(error, "the same command goes on"));
+        assert_false(is_there(out));
+        fclose(sink);
+        fclose(in);
+        free(error);
+    }
+    free(answers);
+    free(out);
+    free(rows);
+}
+
 /* Two would mix their logs and checkpoints, and answers. The second is refused; once the first has ended,
  * however it did, there is room. */
 static void one_training_at_a_time_has_an_output(void **state)
@@ -577,6 +607,7 @@ int main(void)
         cmocka_unit_test(a_run_cut_short_ends_as_an_unbroken_one),
         cmocka_unit_test(a_completion_of_one_token_is_trained_on),
         cmocka_unit_test(an_interrupt_while_steps_are_timed_ends_it),
+        cmocka_unit_test(a_request_to_end_is_heard_while_answers_are_drawn),
         cmocka_unit_test(one_training_at_a_time_has_an_output),
         cmocka_unit_test(a_run_that_dev_has_ended_is_finished),
         cmocka_unit_test(a_full_disk_leaves_the_checkpoint_before),
