@@ -292,7 +292,7 @@ SS_API ss_status ss_session_score(ss_session *session, const int32_t *tokens, si
  * what has been learnt of acceptance. The blob is checksummed and carries hashes of the model's
  * tensors, of its hyperparameters and tokenizer, and of the adapter set, and
  * SS_ARITHMETIC_VERSION. Params, hooks, stop strings, streams' settings, counters and the adapter
- * are not in it.
+ * are not in it, nor text that slides have dropped.
  *
  * buffer  room for `capacity` bytes; may be NULL when capacity is 0.
  * bytes   receives the blob's size, also on SS_ERROR_CAPACITY (call again with that room).

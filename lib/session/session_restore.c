@@ -132,6 +132,7 @@ ss_status ssi_session_restore(ss_session *session, const void *data, size_t byte
     session->prompt_count = head.prompt_count;
     session->has_logits = head.has_logits != 0;
     session->stop = head.stop;
+    session->slid_text_length = 0;
     session->work.streams.ready = false;
     session->work.streams.entry_length = 0; /* the next pass leaves an entry state again */
     cache->length = head.row_count;

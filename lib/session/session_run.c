@@ -9,14 +9,40 @@ void ssi_session_cancel(ss_session *session)
     atomic_store_explicit(&session->work.cancelled, true, memory_order_relaxed);
 }
 
+/* The generated text is slid_text, if there is any, and the tokens from here on. */
+static uint32_t text_begin(const ss_session *session)
+{
+    return session->slid_text_length > 0 ? session->keep_count : session->prompt_count;
+}
+
+/* A stop string that is behind us ends nothing. */
 void ssi_session_rebuild_text(ss_session *session)
 {
     ssi_text shown;
     ssi_text_stream_reset(session->text);
-    if (session->has_stops)
-        for (uint32_t i = session->prompt_count; i < session->sequence.count; i++)
-            if (ssi_text_stream_push(session->text, session->sequence.tokens[i], &shown))
-                ssi_text_stream_reset(session->text); /* one that is behind us ends nothing */
+    if (!session->has_stops)
+        return;
+    for (uint32_t i = 0; i < session->slid_text_length; i++)
+        if (ssi_text_stream_push_text(session->text, (ssi_text){session->slid_text + i, 1},
+                                      &shown))
+            ssi_text_stream_reset(session->text);
+    for (uint32_t i = text_begin(session); i < session->sequence.count; i++)
+        if (ssi_text_stream_push(session->text, session->sequence.tokens[i], &shown))
+            ssi_text_stream_reset(session->text);
+}
+
+/* tokens[.. end) are cut off from what follows. Of their text the end is kept: a stop string may have
+ * begun in it. */
+static void keep_slid_text(ss_session *session, const int32_t *tokens, uint32_t end)
+{
+    for (uint32_t i = text_begin(session); i < end; i++) {
+        ssi_text piece = ssi_tokenizer_piece(session->work.model->tokenizer, tokens[i], false);
+        for (size_t at = 0; at < piece.length; at++) {
+            if (session->slid_text_length == sizeof session->slid_text)
+                memmove(session->slid_text, session->slid_text + 1, --session->slid_text_length);
+            session->slid_text[session->slid_text_length++] = piece.bytes[at];
+        }
+    }
 }
 
 ss_status ssi_session_check_text(const ss_session *session, const int32_t *tokens, size_t count,
@@ -44,6 +70,7 @@ uint32_t ssi_session_replace(ss_session *session, const int32_t *tokens, uint32_
     session->has_logits = false;
     session->stop = SS_STOP_NONE;
     session->work.cache.length = shared;
+    session->slid_text_length = 0;
     ssi_text_stream_reset(session->text);
     return shared;
 }
@@ -120,6 +147,7 @@ static ss_status slide(ss_session *session, ss_error *error)
         return status;
     }
     ssi_drafting_let_go(session, whole, keep, keep + drop);
+    keep_slid_text(session, whole, keep + drop);
     if (session->prompt_count > keep)
         session->prompt_count =
             session->prompt_count > keep + drop ? session->prompt_count - drop : keep;
@@ -261,6 +289,8 @@ ss_status ssi_session_rewind(ss_session *session, size_t count, ss_error *error)
         session->work.cache.length = (uint32_t)count - 1;
     if (session->prompt_count > count)
         session->prompt_count = (uint32_t)count;
+    if (session->keep_count >= count)
+        session->slid_text_length = 0;
     ssi_session_rebuild_text(session);
     return SS_OK;
 }

@@ -23,6 +23,9 @@ struct ss_session {
     ssi_sampler sampler;
     ssi_text_stream *text; /* the text generated since the prefill, for the stop strings */
     bool has_stops;
+    char slid_text[SSI_STOP_BYTES_MAX]; /* the end of the generated text before tokens[keep_count],
+                                         * once slides have dropped some of it */
+    uint32_t slid_text_length;
     bool has_progress;
     ss_progress progress;
 

@@ -129,10 +129,15 @@ static size_t show(ssi_text_stream *stream, size_t end, bool all, ssi_text *text
 
 bool ssi_text_stream_push(ssi_text_stream *stream, int32_t token, ssi_text *text)
 {
+    return ssi_text_stream_push_text(stream, ssi_tokenizer_piece(stream->tokenizer, token, false),
+                                     text);
+}
+
+bool ssi_text_stream_push_text(ssi_text_stream *stream, ssi_text piece, ssi_text *text)
+{
     *text = (ssi_text){.bytes = stream->shown, .length = 0};
     if (stream->stopped)
         return true;
-    ssi_text piece = ssi_tokenizer_piece(stream->tokenizer, token, false);
     size_t before = stream->held_length;
     if (piece.length > 0)
         memcpy(stream->held + before, piece.bytes, piece.length);

@@ -77,6 +77,8 @@ void ssi_text_stream_reset(ssi_text_stream *stream); /* forgets the text, keeps 
 /* Adds a token; *text is what can be shown now, valid until the next call. Returns whether a stop
  * string is complete. */
 bool ssi_text_stream_push(ssi_text_stream *stream, int32_t token, ssi_text *text);
+/* The same for bytes, as many as a token may have at the most. */
+bool ssi_text_stream_push_text(ssi_text_stream *stream, ssi_text piece, ssi_text *text);
 void ssi_text_stream_finish(ssi_text_stream *stream, ssi_text *text);
 
 #endif
