@@ -98,7 +98,7 @@ ss_status ssi_adapter_check_base(ssi_text wanted, ssi_hash128 tensors, ss_error 
 static ss_status check_drafts_differ(const ssi_gguf_key *drafts, uint32_t vocabulary_size,
                                      ss_error *error)
 {
-    enum { WINDOW = 1 << 16 };
+    enum { WINDOW = 1 << 14 };
     uint64_t seen[WINDOW / 64];
     for (uint32_t first = 0; first < vocabulary_size; first += WINDOW) {
         memset(seen, 0, sizeof seen);

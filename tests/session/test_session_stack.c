@@ -12,11 +12,11 @@
 #include "support/adapter_file.h"
 #include "support/session_fixture.h"
 
-enum { ROOM = 256, STACK = 1 << 20, MOST = 32 << 10 };
+enum { ROOM = 256, STACK = 1 << 20, MOST = 32 << 10, MOST_OF_A_LOAD = 8 << 10 };
 
 static const adapter_recipe recipe = {.deviation = 0.05f, .seed = 1, .streams = 4,
                                       .msa_layers = 2, .stream_rank = 4, .root_rank = 4,
-                                      .parent_rank = 4, .prune_rank = 4};
+                                      .parent_rank = 4, .prune_rank = 4, .draft_count = 100};
 
 typedef struct life {
     const ss_model *model;
@@ -56,6 +56,21 @@ static void *live(void *context)
     return context;
 }
 
+typedef struct load {
+    const ss_model *model;
+    adapter_file file;
+    ss_adapter *adapter;
+} load;
+
+static void *load_adapter(void *context)
+{
+    load *is = context;
+    ssi_memory memory = ssi_memory_from(NULL);
+    assert_int_equal(
+        try_adapter(is->model, is->file.bytes, is->file.count, &memory, &is->adapter, NULL), SS_OK);
+    return context;
+}
+
 /* Bytes of stack that a thread has touched. */
 static size_t depth_of(void *(*body)(void *context), void *context)
 {
@@ -75,6 +90,13 @@ static size_t depth_of(void *(*body)(void *context), void *context)
     return STACK - untouched;
 }
 
+static void expect_depth(void *(*body)(void *context), void *context, size_t most)
+{
+    size_t own = depth_of(do_nothing, NULL), whole = depth_of(body, context);
+    if (whole - own > most)
+        fail_msg("%zu bytes of stack, at most %zu expected", whole - own, most);
+}
+
 static void a_session_is_content_with_a_small_stack(void **state)
 {
     (void)state;
@@ -83,10 +105,19 @@ static void a_session_is_content_with_a_small_stack(void **state)
     int32_t story[ROOM];
     life is = {.model = model, .adapter = adapter, .story = story};
     is.count = story_tokens(model, story, ROOM);
-    size_t own = depth_of(do_nothing, NULL), whole = depth_of(live, &is);
-    if (whole - own > MOST)
-        fail_msg("%zu bytes of stack, at most %u expected", whole - own, MOST);
+    expect_depth(live, &is, MOST);
     ssi_adapter_free(adapter);
+    ssi_model_free(model);
+}
+
+static void so_is_the_load_of_an_adapter(void **state)
+{
+    (void)state;
+    ss_model *model = open_model();
+    load is = {.model = model, .file = make_adapter(model, &recipe)};
+    expect_depth(load_adapter, &is, MOST_OF_A_LOAD);
+    ssi_adapter_free(is.adapter);
+    free_adapter_file(&is.file);
     ssi_model_free(model);
 }
 
@@ -94,6 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_session_is_content_with_a_small_stack),
+        cmocka_unit_test(so_is_the_load_of_an_adapter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
