@@ -310,12 +310,12 @@ static void learn_gain(ssi_planner *planner, float accepted, float row_cost)
         planner->stream_interval += planner->stream_interval / 2;
 }
 
-/* A true child that the early exit cut is a token lost, at the least. What was learnt long ago is
- * doubted again. */
+/* A true child that the early exit cut is lost with all that was to follow it: of a long chain that
+ * is more than the pass. What was learnt long ago is doubted again. */
 static void learn_loss(ssi_planner *planner, const ssi_outcome *outcome)
 {
     if (planner->plan.prune)
-        planner->prune_loss += ((outcome->cut_wrongly ? 1.0f : 0.0f) - planner->prune_loss) / 8;
+        planner->prune_loss += (outcome->tokens_cut - planner->prune_loss) / 8;
     else
         planner->prune_loss += (PRUNE_LOSS_PRIOR - planner->prune_loss) / 512;
 }

@@ -81,7 +81,8 @@ typedef struct ssi_outcome {
     float pass_ms;             /* the pass, pruning, head and walk included; 0: not timed */
     float stream_ms;           /* the deferred pass before this plan; 0: there was none */
     float prune_ms;            /* of pass_ms */
-    bool cut_wrongly;          /* a child that pruning cut held the last token */
+    float tokens_cut;          /* what was promised of the child that held the last token and was
+                                * cut by pruning, itself included; 0: there was none */
 } ssi_outcome;
 
 typedef struct ssi_planner {

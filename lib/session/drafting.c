@@ -141,15 +141,26 @@ void ssi_drafting_plan(ss_session *session)
     drafting->prune_before_ns = session->work.stage_ns[SSI_STAGE_PRUNE];
 }
 
-/* Whether a pruned child of this node, as planned, holds the token. */
-static bool was_cut(const ssi_drafting *drafting, uint8_t parent, int32_t token)
+/* Tokens that the plan saw in the pruned child of this node that holds the token, were it right: the
+ * child and what was to follow it. 0 where none was pruned. */
+static float promised_by_cut(const ssi_drafting *drafting, uint8_t parent, int32_t token)
 {
-    for (uint32_t node = 1; node < drafting->shown_count; node++) {
-        const ss_tree_node *shown = &drafting->shown[node];
-        if (shown->state == SS_NODE_PRUNED && shown->parent == parent && shown->token == token)
-            return true;
-    }
-    return false;
+    const ss_tree_node *shown = drafting->shown;
+    uint32_t cut = 1;
+    while (cut < drafting->shown_count &&
+           !(shown[cut].state == SS_NODE_PRUNED && shown[cut].parent == parent &&
+             shown[cut].token == token))
+        cut++;
+    if (cut == drafting->shown_count)
+        return 0;
+    uint64_t below = (uint64_t)1 << cut;
+    float promised = 1;
+    for (uint32_t node = cut + 1; node < drafting->shown_count; node++)
+        if (below >> shown[node].parent & 1) {
+            below |= (uint64_t)1 << node;
+            promised += shown[node].probability / shown[cut].probability;
+        }
+    return promised;
 }
 
 void ssi_drafting_observe(ss_session *session, uint32_t before)
@@ -179,7 +190,7 @@ void ssi_drafting_observe(ss_session *session, uint32_t before)
         .stream_ms = milliseconds(drafting->stream_ns),
         .prune_ms =
             milliseconds(session->work.stage_ns[SSI_STAGE_PRUNE] - drafting->prune_before_ns),
-        .cut_wrongly = was_cut(drafting, path[visited - 1], tokens[visited - 1]),
+        .tokens_cut = promised_by_cut(drafting, path[visited - 1], tokens[visited - 1]),
     };
     ssi_planner_observe(drafting->planner, &outcome);
     session->stats.plan_ns += now(session) - start;
