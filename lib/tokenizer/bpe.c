@@ -24,13 +24,12 @@ static ss_status encode_word(ssi_encoder *encoder, ssi_text word)
     const ssi_tokenizer *tokenizer = encoder->tokenizer;
     size_t symbols_bytes = word.length * sizeof(ssi_symbol);
     char *scratch = ssi_encode_scratch(
-        encoder,
-        symbols_bytes + ssi_merge_heap_count(word.length) * sizeof(ssi_candidate));
+        encoder, symbols_bytes + ssi_merge_heap_count(word.length) * sizeof(ssi_merge));
     if (scratch == NULL)
         return ssi_fail(encoder->error, SS_ERROR_MEMORY,
                         "out of memory encoding a word of %zu bytes", word.length);
     ssi_symbol *symbols = (ssi_symbol *)(void *)scratch;
-    ssi_candidate *heap = (ssi_candidate *)(void *)(scratch + symbols_bytes);
+    ssi_merge *heap = (ssi_merge *)(void *)(scratch + symbols_bytes);
 
     for (uint32_t i = 0; i < word.length; i++) {
         symbols[i].token = tokenizer->byte_tokens[(unsigned char)word.bytes[i]];

@@ -22,45 +22,45 @@ typedef struct ssi_pair {
     int32_t token;
 } ssi_pair;
 
-typedef struct ssi_candidate {
+typedef struct ssi_merge { /* that may be done: it waits in the heap */
     uint32_t priority, left;
-    uint32_t length; /* of both symbols when it was found: symbols only grow, so a candidate is
-                      * out of date exactly if the lengths don't add up to this */
+    uint32_t length; /* of both symbols when it was found: symbols only grow, so a merge is out
+                      * of date exactly if the lengths don't add up to this */
     int32_t token;
-} ssi_candidate;
+} ssi_merge;
 
 typedef ssi_pair ssi_pair_finder(const ssi_tokenizer *tokenizer, const char *text,
                                  const ssi_symbol *left, const ssi_symbol *right);
 
-/* Candidates alive at a time: one per neighbourhood at first; a merge takes one, adds two. */
+/* Merges waiting at a time: one per neighbourhood at first; a merge takes one, adds two. */
 static inline size_t ssi_merge_heap_count(size_t symbol_count)
 {
     return symbol_count <= SSI_FEW_SYMBOLS ? 0 : 2 * symbol_count;
 }
 
-static inline bool ssi_candidate_before(const ssi_candidate *a, const ssi_candidate *b)
+static inline bool ssi_merge_before(const ssi_merge *a, const ssi_merge *b)
 {
     return a->priority < b->priority || (a->priority == b->priority && a->left < b->left);
 }
 
-static inline void ssi_heap_push(ssi_candidate *heap, size_t *count, ssi_candidate added)
+static inline void ssi_heap_push(ssi_merge *heap, size_t *count, ssi_merge added)
 {
     size_t at = (*count)++;
-    while (at > 0 && ssi_candidate_before(&added, &heap[(at - 1) / 2])) {
+    while (at > 0 && ssi_merge_before(&added, &heap[(at - 1) / 2])) {
         heap[at] = heap[(at - 1) / 2];
         at = (at - 1) / 2;
     }
     heap[at] = added;
 }
 
-static inline ssi_candidate ssi_heap_pop(ssi_candidate *heap, size_t *count)
+static inline ssi_merge ssi_heap_pop(ssi_merge *heap, size_t *count)
 {
-    ssi_candidate first = heap[0], last = heap[--*count];
+    ssi_merge first = heap[0], last = heap[--*count];
     size_t at = 0, child;
     while ((child = 2 * at + 1) < *count) {
-        if (child + 1 < *count && ssi_candidate_before(&heap[child + 1], &heap[child]))
+        if (child + 1 < *count && ssi_merge_before(&heap[child + 1], &heap[child]))
             child++;
-        if (!ssi_candidate_before(&heap[child], &last))
+        if (!ssi_merge_before(&heap[child], &last))
             break;
         heap[at] = heap[child];
         at = child;
@@ -102,20 +102,19 @@ static inline uint32_t ssi_merge_few(const ssi_tokenizer *tokenizer, const char 
 
 static inline void ssi_offer_pair(const ssi_tokenizer *tokenizer, const char *text,
                                   const ssi_symbol *symbols, uint32_t left, uint32_t right,
-                                  ssi_candidate *heap, size_t *heap_count,
-                                  ssi_pair_finder *find)
+                                  ssi_merge *heap, size_t *heap_count, ssi_pair_finder *find)
 {
     ssi_pair pair = find(tokenizer, text, &symbols[left], &symbols[right]);
     if (pair.priority != SSI_NO_PAIR)
         ssi_heap_push(heap, heap_count,
-                      (ssi_candidate){.priority = pair.priority,
-                                      .left = left,
-                                      .length = symbols[left].length + symbols[right].length,
-                                      .token = pair.token});
+                      (ssi_merge){.priority = pair.priority,
+                                  .left = left,
+                                  .length = symbols[left].length + symbols[right].length,
+                                  .token = pair.token});
 }
 
 static inline uint32_t ssi_merge_many(const ssi_tokenizer *tokenizer, const char *text,
-                                      ssi_symbol *symbols, uint32_t count, ssi_candidate *heap,
+                                      ssi_symbol *symbols, uint32_t count, ssi_merge *heap,
                                       ssi_pair_finder *find)
 {
     size_t heap_count = 0;
@@ -126,7 +125,7 @@ static inline uint32_t ssi_merge_many(const ssi_tokenizer *tokenizer, const char
     for (uint32_t i = 0; i + 1 < count; i++)
         ssi_offer_pair(tokenizer, text, symbols, i, i + 1, heap, &heap_count, find);
     while (heap_count > 0) {
-        ssi_candidate best = ssi_heap_pop(heap, &heap_count);
+        ssi_merge best = ssi_heap_pop(heap, &heap_count);
         ssi_symbol *left = &symbols[best.left];
         if (left->length == 0 || left->next == count)
             continue;
@@ -154,10 +153,10 @@ static inline uint32_t ssi_merge_many(const ssi_tokenizer *tokenizer, const char
 }
 
 /* Merges in place and returns how many symbols are left. `heap` has room for
- * ssi_merge_heap_count(count) candidates. */
+ * ssi_merge_heap_count(count) merges. */
 static inline uint32_t ssi_merge_symbols(const ssi_tokenizer *tokenizer, const char *text,
                                          ssi_symbol *symbols, uint32_t count,
-                                         ssi_candidate *heap, ssi_pair_finder *find)
+                                         ssi_merge *heap, ssi_pair_finder *find)
 {
     return count <= SSI_FEW_SYMBOLS
                ? ssi_merge_few(tokenizer, text, symbols, count, find)

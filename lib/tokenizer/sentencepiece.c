@@ -95,14 +95,14 @@ static ss_status encode_word(ssi_encoder *encoder, ssi_text word, bool space_bef
     const ssi_tokenizer *tokenizer = encoder->tokenizer;
     size_t symbols_max = word.length + space_before;
     size_t symbols_bytes = symbols_max * sizeof(ssi_symbol);
-    size_t heap_bytes = ssi_merge_heap_count(symbols_max) * sizeof(ssi_candidate);
+    size_t heap_bytes = ssi_merge_heap_count(symbols_max) * sizeof(ssi_merge);
     char *scratch = ssi_encode_scratch(encoder, symbols_bytes + heap_bytes +
                                                     symbols_max * SPACE_MARK_BYTES);
     if (scratch == NULL)
         return ssi_fail(encoder->error, SS_ERROR_MEMORY,
                         "out of memory encoding a word of %zu bytes", word.length);
     ssi_symbol *symbols = (ssi_symbol *)(void *)scratch;
-    ssi_candidate *heap = (ssi_candidate *)(void *)(scratch + symbols_bytes);
+    ssi_merge *heap = (ssi_merge *)(void *)(scratch + symbols_bytes);
     char *marked = scratch + symbols_bytes + heap_bytes;
 
     size_t length = mark_spaces(marked, word, space_before);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Text as everybody expects it: no tabs (but Makefile's), no trailing blanks, no carriage returns,
-# no invisible characters, a newline at the end, a licence line, names that are unique.
+# no invisible characters, a newline at the end, a licence line; files and types of unique names.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 bad=0
@@ -36,6 +36,9 @@ for folder in include lib src tests; do
     found=$(grep -E "^$folder/.*\.(h|inc)$" <<<"$files" | sed 's|.*/||' | sort | uniq -d)
     [ -z "$found" ] || complain "headers of the same name in $folder/: $found"
 done
+# A reader, and a debugger, shall find one thing under a type's name.
+found=$(grep -rhoE '^\} ssi?_[a-z0-9_]+;' include lib | sort | uniq -d)
+[ -z "$found" ] || complain "types of the same name: $found"
 # What ends the host's process or talks past its log hook has no place in the library.
 found=$(grep -nE '\b(abort|exit|_exit|printf|puts|fprintf|perror|getenv|setlocale) *\(' \
     -r lib --include='*.c' --include='*.h') && complain "the library neither prints nor exits:
