@@ -48,6 +48,16 @@ static void drop_turn(conversation *of, size_t index)
     of->count--;
 }
 
+/* Before anybody has typed anything. */
+static int check_template(conversation *of, const ss_model *model)
+{
+    ss_error error;
+    ss_error_init(&error, sizeof error);
+    if (tokens_from_chat(model, NULL, 0, &of->tokens, &error) == SS_OK)
+        return GO_ON;
+    return report("%s: %s; generate takes raw text", of->settings.model, error.message);
+}
+
 static ss_status encode(conversation *of, const ss_model *model, ss_error *error)
 {
     ss_chat_message *messages = take_memory(of->count, sizeof *messages);
@@ -86,8 +96,6 @@ static int take_turn(conversation *of, const ss_model *model, ss_session *sessio
     ss_error error;
     ss_error_init(&error, sizeof error);
     ss_status status = fit(of, model, context, &error);
-    if (status == SS_ERROR_UNSUPPORTED)
-        return report("%s: %s; generate takes raw text", of->settings.model, error.message);
     if (status == SS_OK)
         status =
             answer_make(model, session, &of->settings, &of->tokens, true, NULL, &made, &error);
@@ -161,6 +169,8 @@ static int run(conversation *of)
     ss_model_info info = {.struct_size = sizeof info};
     of->people = output_is_terminal() && isatty(STDIN_FILENO) == 1;
     int status = settings_load(&of->settings, &model);
+    if (status == GO_ON)
+        status = check_template(of, model);
     if (status == GO_ON)
         status = speculation_load(&of->speculation, model, &adapter);
     if (status == GO_ON)

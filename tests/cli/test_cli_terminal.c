@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* On a terminal: colours and lines written over where it takes them, and nothing from a file that
  * moves the cursor. */
+#include "cli_chat_model.h"
 #include "cli_train.h"
 
 #include <sys/ioctl.h>
@@ -60,9 +61,11 @@ static void the_table_of_a_training_needs_its_width(void **state)
 static void colours_are_asked_for_by_nobody_but_a_terminal(void **state)
 {
     (void)state;
-    char *to = file_name("terminal-quantised.gguf");
+    size_t bytes;
+    char *to = file_name("terminal-quantised.gguf"), *talker = chat_model(&bytes);
+    const char *model = cli_write("terminal-chat.gguf", talker, bytes);
 #define TRACE "generate", "-m", SMALL_MODEL, "-p", "a", "-n", "2", "--draft", "ngram", "--trace"
-#define CHAT "chat", "-m", SMALL_MODEL
+#define CHAT "chat", "-m", model
 #define QUANTIZE "quantize", "-m", SMALL_MODEL, "-o", to, "--type", "F16"
     assert_non_null(strstr(SHOW("xterm", "", 80, "", TRACE), "\033[1m"));
     assert_null(strchr(SHOW("xterm", "1", 80, "", TRACE), CONTROL));
@@ -74,6 +77,7 @@ static void colours_are_asked_for_by_nobody_but_a_terminal(void **state)
     assert_null(strchr(SHOW("dumb", "", 80, "", QUANTIZE), CONTROL));
     unlink(to);
     free(to);
+    free(talker);
 }
 
 /* The small model under a name that would clear the screen, in ASCII and beyond it. */
@@ -82,7 +86,7 @@ static const char *badly_named(void)
     static const char key[] = "general.name";
     static const char name[] = "\033[2J\xc2\x9b"; /* its first bytes; the rest stays */
     size_t bytes;
-    char *model = read_file(SMALL_MODEL, &bytes);
+    char *model = chat_model(&bytes);
     char *at = memmem(model, bytes, key, sizeof key - 1);
     assert_non_null(at);
     at += sizeof key - 1 + 4 + 8; /* the value's type and length */

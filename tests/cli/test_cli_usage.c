@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Help, wrong usage (2), and errors (1): one line on stderr that names the thing. */
-#include "cli_run.h"
+#include "cli_chat_model.h"
 
 static const char *const commands[] = {"generate", "chat",       "info",      "bench",
                                        "perplexity", "tokenize", "detokenize", "adapter",
@@ -226,9 +226,12 @@ static void a_full_disk_is_an_error_and_a_closed_pipe_is_not(void **state)
 static void a_standard_input_that_fails_is_an_error(void **state)
 {
     (void)state;
-    static const char *const arguments[][6] = {
-        {"generate", "-m", SMALL_MODEL, "-f", "-"}, {"chat", "-m", SMALL_MODEL},
-        {"tokenize", "-m", SMALL_MODEL},            {"detokenize", "-m", SMALL_MODEL},
+    size_t model_bytes;
+    char *talker = chat_model(&model_bytes);
+    const char *model = cli_write("usage-chat.gguf", talker, model_bytes);
+    const char *const arguments[][6] = {
+        {"generate", "-m", model, "-f", "-"}, {"chat", "-m", model},
+        {"tokenize", "-m", model},            {"detokenize", "-m", model},
     };
     for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
         int folder = open("tests", O_RDONLY);
@@ -242,6 +245,7 @@ static void a_standard_input_that_fails_is_an_error(void **state)
         cli_free(&result);
         close(folder);
     }
+    free(talker);
 }
 
 int main(void)
