@@ -45,8 +45,10 @@ SS_API ss_status ss_tokenize(const ss_model *model, const char *text, size_t tex
                              size_t *count, ss_error *error);
 
 /* Decodes ids to bytes. Control tokens (end of text and the like) give nothing unless
- * `special` is true. A sequence cut inside a character gives that character's first bytes: use a
- * text stream to show text while it is made. ids outside the vocabulary: SS_ERROR_ARGUMENT.
+ * `special` is true. The space that SentencePiece puts before a text, and behind a special token that
+ * is shown, is taken off again. A sequence cut inside a character gives that character's first
+ * bytes: use a text stream to show text while it is made. ids outside the vocabulary:
+ * SS_ERROR_ARGUMENT.
  * The text is not NUL-terminated; `text_bytes` receives its length, also on SS_ERROR_CAPACITY.
  * Since 0.1. */
 SS_API ss_status ss_detokenize(const ss_model *model, const int32_t *tokens, size_t count,

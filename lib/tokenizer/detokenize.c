@@ -8,6 +8,13 @@ static bool is_hidden(const ssi_tokenizer *tokenizer, int32_t token)
     return type == SSI_TOKEN_CONTROL || type == SSI_TOKEN_UNKNOWN;
 }
 
+/* Whether encoding takes this token out of a text before it looks at the rest. */
+static bool stands_apart(const ssi_tokenizer *tokenizer, int32_t token)
+{
+    return is_hidden(tokenizer, token) ||
+           ssi_token_type(tokenizer, token) == SSI_TOKEN_USER_DEFINED;
+}
+
 ssi_text ssi_tokenizer_piece(const ssi_tokenizer *tokenizer, int32_t token, bool special)
 {
     if (!special && is_hidden(tokenizer, token))
@@ -31,13 +38,16 @@ ss_status ssi_tokenizer_decode(const ssi_tokenizer *tokenizer, const int32_t *to
 {
     SSI_TRY(ssi_tokenizer_check(tokenizer, tokens, count, error));
 
-    /* The space that encoding put before the text is taken off again. */
+    /* The space that encoding put before the text, or behind a token that stands apart, is taken off
+     * again; not so behind one that isn't shown, but for the BOS that encoding adds. */
     bool drop_space = tokenizer->add_space_prefix;
     size_t length = 0;
     for (size_t i = 0; i < count; i++) {
         ssi_text piece = ssi_tokenizer_piece(tokenizer, tokens[i], special);
-        bool is_first_text = !(i == 0 && tokens[i] == tokenizer->bos);
-        if (drop_space && is_first_text) {
+        if (stands_apart(tokenizer, tokens[i])) {
+            bool is_added_bos = i == 0 && tokens[i] == tokenizer->bos;
+            drop_space = tokenizer->add_space_prefix && (piece.length > 0 || is_added_bos);
+        } else if (drop_space) {
             drop_space = false;
             if (piece.length > 0 && piece.bytes[0] == ' ') {
                 piece.bytes++;

@@ -68,7 +68,8 @@ static void the_space_put_before_is_taken_off_again(void **state)
     } cases[] = {
         {{0, 1}, 2, false, "a"},       {{-1, 0, 1}, 3, false, "a"}, {{0, 0, 1}, 3, false, " a"},
         {{1, 0, 1}, 3, false, "a a"},  {{-1, 0, 1}, 3, true, "<s>a"},
-        {{0, -2, 0}, 3, true, "</s> "}, {{-1, -1, 0, 1}, 4, false, " a"},
+        {{0, -2, 0, 0}, 4, true, "</s> "}, {{-1, -1, 0, 1}, 4, false, " a"},
+        {{0, 1, -2, 0}, 4, false, "a "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int32_t ids[4];
@@ -81,6 +82,37 @@ static void the_space_put_before_is_taken_off_again(void **state)
                          SS_OK);
         assert_int_equal(length, strlen(cases[i].text));
         assert_memory_equal(text, cases[i].text, length);
+    }
+    ssi_tokenizer_free(tokenizer);
+}
+
+/* Whatever special tokens are written in it, and with or without a space behind them. */
+static void text_with_special_tokens_comes_back(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {" ", "a", "<s>", "</s>", "<u>", " u"};
+    toy *of = &vocabulary;
+    uint64_t seed = 3;
+    toy_begin_pieces(of);
+    toy_add(of, SPACE, 1, -1);
+    toy_add(of, "a", 1, -2);
+    toy_add(of, SPACE "a", 1, -3);
+    toy_add(of, "<u>", 4, 0);
+    toy_add(of, " u", 4, 0);
+    ssi_tokenizer *tokenizer = toy_create(of);
+    for (int round = 0; round < 2000; round++) {
+        char text[64] = "", back[64];
+        int32_t ids[128];
+        size_t count, length;
+        for (uint64_t left = 1 + toy_draw(&seed) % 8; left > 0; left--)
+            strcat(text, parts[toy_draw(&seed) % 6]);
+        assert_int_equal(ssi_tokenizer_encode(tokenizer, text, strlen(text), NULL, ids, 128, &count,
+                                              NULL), SS_OK);
+        /* Without the BOS that encoding adds: what is shown of it is no part of the text. */
+        assert_int_equal(ssi_tokenizer_decode(tokenizer, ids + 1, count - 1, true, back,
+                                              sizeof back, &length, NULL), SS_OK);
+        if (length != strlen(text) || memcmp(back, text, length) != 0)
+            fail_msg("'%s' became '%.*s'", text, (int)length, back);
     }
     ssi_tokenizer_free(tokenizer);
 }
@@ -164,6 +196,7 @@ int main(void)
         cmocka_unit_test(highest_score_merges_first),
         cmocka_unit_test(the_space_before_the_text_can_be_left_out),
         cmocka_unit_test(the_space_put_before_is_taken_off_again),
+        cmocka_unit_test(text_with_special_tokens_comes_back),
         cmocka_unit_test(texts_equal_the_definition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
