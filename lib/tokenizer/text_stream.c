@@ -102,25 +102,36 @@ static size_t possible_stop(const ssi_text_stream *stream)
     return longest;
 }
 
+/* Bytes of the character that begins here and is cut short, by the end or by what can't go on with
+ * it; 1 where none begins. As Unicode recommends (chapter 3, "maximal subparts"), it takes one U+FFFD. */
+static size_t cut_character(const unsigned char *text, size_t length)
+{
+    uint32_t code_point;
+    size_t bytes = 1;
+    while (bytes < length && ssi_utf8_decode(text, bytes + 1, &code_point) == -(int)(bytes + 1))
+        bytes++;
+    return bytes;
+}
+
 /* Shows held[0 .. end); a character cut short at the end stays, or with `all` is replaced. Returns
  * the bytes used up. */
 static size_t show(ssi_text_stream *stream, size_t end, bool all, ssi_text *text)
 {
     size_t at = 0, length = 0;
     while (at < end) {
+        const unsigned char *held = (const unsigned char *)stream->held + at;
         uint32_t code_point;
-        int bytes = ssi_utf8_decode((const unsigned char *)stream->held + at, end - at,
-                                    &code_point);
+        int bytes = ssi_utf8_decode(held, end - at, &code_point);
         if (bytes < 0 && !all)
             break;
         if (bytes > 0) {
-            memcpy(stream->shown + length, stream->held + at, (size_t)bytes);
+            memcpy(stream->shown + length, held, (size_t)bytes);
             length += (size_t)bytes;
             at += (size_t)bytes;
         } else {
             memcpy(stream->shown + length, REPLACEMENT, REPLACEMENT_BYTES);
             length += REPLACEMENT_BYTES;
-            at += bytes < 0 ? (size_t)-bytes : 1;
+            at += cut_character(held, end - at);
         }
     }
     *text = (ssi_text){.bytes = stream->shown, .length = length};

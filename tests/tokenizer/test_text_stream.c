@@ -75,6 +75,30 @@ static void characters_come_whole(void **state)
     expect_finish("");
 }
 
+#define CUT "\xef\xbf\xbd"
+
+/* Before another character, before what is none, at the end, before a stop. */
+static void a_character_cut_short_is_one_replacement(void **state)
+{
+    (void)state;
+    static const char *const stops[] = {"STOP"};
+    static const char text[] = "\xf0\x9f\x98" "b" "\xe2\x82" "\xe2\x82\xac" "\xe2\x82" "\xff"
+                               "\xed\xa0\x80" /* no surrogate is begun: three strays */
+                               "\xe2\x82" "STOP";
+    begin(stops, 1);
+    for (size_t length = sizeof text - 1; length >= sizeof text - 5; length -= 4) {
+        char shown[128] = "";
+        ssi_text some;
+        for (size_t i = 0; i < length; i++) {
+            ssi_text_stream_push(stream, (unsigned char)text[i], &some);
+            strncat(shown, some.bytes, some.length);
+        }
+        ssi_text_stream_finish(stream, &some);
+        strncat(shown, some.bytes, some.length);
+        assert_string_equal(shown, CUT "b" CUT "\xe2\x82\xac" CUT CUT CUT CUT CUT CUT);
+    }
+}
+
 static void a_possible_stop_is_held_back(void **state)
 {
     (void)state;
@@ -180,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(characters_come_whole),
+        cmocka_unit_test(a_character_cut_short_is_one_replacement),
         cmocka_unit_test(a_possible_stop_is_held_back),
         cmocka_unit_test(the_stop_that_ends_first_wins),
         cmocka_unit_test(bad_stop_strings_are_named),
