@@ -31,7 +31,7 @@ static void put_literal(writer *to, char byte)
 
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+    return c == ' ' || c == '\t' || c == '\n';
 }
 
 static bool is_word(char c)
@@ -250,9 +250,23 @@ static bool is_chatml(ssi_text canonical, ssi_chat_template *found)
     return rest->length == 0;
 }
 
+/* Jinja reads every kind of line end as \n, in strings as well. */
+static ssi_text plain_lines(ssi_text source, char *room)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < source.length; i++) {
+        bool line_ends = source.bytes[i] == '\r';
+        room[length++] = line_ends ? '\n' : source.bytes[i];
+        i += line_ends && i + 1 < source.length && source.bytes[i + 1] == '\n';
+    }
+    return (ssi_text){room, length};
+}
+
+#define CANONICAL_ROOM(template_bytes) (2 * (template_bytes))
+
 size_t ssi_chat_template_room(size_t template_bytes)
 {
-    return 2 * template_bytes;
+    return CANONICAL_ROOM(template_bytes) + template_bytes;
 }
 
 ssi_chat_template ssi_chat_template_recognise(ssi_text source, char *room)
@@ -260,8 +274,8 @@ ssi_chat_template ssi_chat_template_recognise(ssi_text source, char *room)
     ssi_chat_template found = {.present = source.length > 0};
     if (!found.present)
         return found;
-    writer to = {.out = room, .capacity = ssi_chat_template_room(source.length)};
-    canonicalise(&to, source);
+    writer to = {.out = room, .capacity = CANONICAL_ROOM(source.length)};
+    canonicalise(&to, plain_lines(source, room + to.capacity));
     found.chatml = !to.failed && is_chatml((ssi_text){to.out, to.length}, &found);
     return found;
 }

@@ -46,6 +46,10 @@ static void chatml_is_recognised_however_it_is_written(void **state)
         {"{% for message in messages %}\n<|im_start|>{{ message.role }}\n"
          "{{ message['content'] }}<|im_end|>\n{% endfor %}\n"
          "{% if add_generation_prompt %}\n<|im_start|>assistant\n{% endif %}", NULL},
+        {"{% for message in messages %}\r\n<|im_start|>{{ message.role }}\r"
+         "{{ message['content'] }}<|im_end|>\r\n{% endfor %}\r\n"
+         "{% if add_generation_prompt %}\r\n<|im_start|>assistant\r\n{% endif %}\r\n", NULL},
+        {FOR DEFAULT("Be\r\nbrief.\r") TURN ENDFOR PROMPT, "Be\nbrief.\n"},
         {"{# turns #}\n" FOR TURN ENDFOR PROMPT, NULL},
         {"{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nBe brief.<|im_end|>\n'"
          " }}{% endif %}" FOR TURN ENDFOR PROMPT, "Be brief."},
