@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const stage_names[SS_STAGE_COUNT] = {"main", "streams", "prune"};
 

@@ -91,7 +91,7 @@ void ssi_train_states_layout(ssi_train_states *states, const ssi_hyper *hyper,
 static void keep_best(const ssi_kernels *kernels, const float *logits, uint32_t count,
                       const int32_t *draft_of_token, int32_t *tokens, float *probabilities)
 {
-    ssi_ranked_logit best[SSI_TEACHER_MAX];
+    ssi_ranked_logit best[SSI_TEACHER_MAX] = {{0}}; /* nothing is found where all is NaN */
     uint32_t found = ssi_best_logits(logits, count, SSI_TEACHER_MAX, best);
     float sum = kernels->exp_sum(logits, count, best[0].logit, 1.0f);
     for (uint32_t i = 0; i < SSI_TEACHER_MAX; i++) {

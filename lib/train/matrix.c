@@ -4,7 +4,6 @@
  * output is one chain of fused multiply-adds, k ascending, from beta c: no bit depends on the cut. */
 #include "train/matrix.h"
 
-
 enum {
     PANEL = 16, /* columns */
     DEPTH = 64, /* rows of b in a panel: 4 KiB */
