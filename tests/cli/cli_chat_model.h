@@ -50,7 +50,7 @@ static inline char *chat_model(size_t *bytes)
 
     FILE *file = fopen(SMALL_MODEL, "rb");
     assert_non_null(file);
-    char *model = cli_read(file, bytes), *changed = malloc(*bytes + added), *to = changed;
+    char *model = read_all(file, bytes), *changed = malloc(*bytes + added), *to = changed;
     const char *end = model + *bytes, *from = model + KEYS_AT;
     uint64_t key_count;
     memcpy(&key_count, model + KEY_COUNT_AT, sizeof key_count);

@@ -236,7 +236,7 @@ static void an_interrupt_while_steps_are_timed_ends_it(void **state)
     wait_for(log_path, "\"begin\"", child);
     kill(child, SIGINT);
     assert_int_equal(cli_wait(child), 1);
-    char *error = cli_read(errors, &bytes);
+    char *error = read_all(errors, &bytes);
     assert_non_null(strstr(error, "while steps were timed"));
     assert_non_null(strstr(error, "--resume"));
     assert_false(is_there(checkpoint) || is_there(out));
@@ -270,7 +270,7 @@ static void a_request_to_end_is_heard_while_answers_are_drawn(void **state)
         wait_for(answers, "\"line\":2,", child);
         kill(child, requests[i]);
         assert_int_equal(cli_wait(child), 1);
-        char *error = cli_read(errors, &bytes);
+        char *error = read_all(errors, &bytes);
         assert_non_null(strstr(error, "the same command goes on"));
         assert_false(is_there(out));
         fclose(sink);

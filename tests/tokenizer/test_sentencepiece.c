@@ -104,8 +104,8 @@ static void text_with_special_tokens_comes_back(void **state)
         char text[64] = "", back[64];
         int32_t ids[128];
         size_t count, length;
-        for (uint64_t left = 1 + toy_draw(&seed) % 8; left > 0; left--)
-            strcat(text, parts[toy_draw(&seed) % 6]);
+        for (uint64_t left = 1 + draw(&seed) % 8; left > 0; left--)
+            strcat(text, parts[draw(&seed) % 6]);
         assert_int_equal(ssi_tokenizer_encode(tokenizer, text, strlen(text), NULL, ids, 128, &count,
                                               NULL), SS_OK);
         /* Without the BOS that encoding adds: what is shown of it is no part of the text. */
