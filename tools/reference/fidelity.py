@@ -72,7 +72,7 @@ def main():
         report["clear_differ"] += margin > 0.25 and mine["tokens"] != [token]
     if arguments.llama_tokenize:
         peer = [arguments.llama_tokenize, "-m", arguments.model, "--ids", "--stdin",
-                "--log-disable", "--no-bos"]
+                "--log-disable", "--no-bos", "--no-escape"]
         report["ids_differ_from_llama_cpp"] = sum(
             ids_of(peer, text) != sequence for text, sequence in zip(texts, ids))
     print(json.dumps(report))
