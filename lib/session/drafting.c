@@ -154,11 +154,11 @@ static float promised_by_cut(const ssi_drafting *drafting, uint8_t parent, int32
     if (cut == drafting->shown_count)
         return 0;
     uint64_t below = (uint64_t)1 << cut;
-    float promised = 1;
+    float promised = 1, joint = shown[cut].probability; /* 0 deep in a fixed tree: too small a product */
     for (uint32_t node = cut + 1; node < drafting->shown_count; node++)
         if (below >> shown[node].parent & 1) {
             below |= (uint64_t)1 << node;
-            promised += shown[node].probability / shown[cut].probability;
+            promised += joint > 0 ? shown[node].probability / joint : 0;
         }
     return promised;
 }
