@@ -47,8 +47,8 @@
     {OPTION_COUNT, "--streams", "G", "tokens drafted ahead", &params->stream_count, 1, 8, 0},  \
     {OPTION_COUNT, "--msa-layers", "S", "layers the streams run through, from the top; 0: 8, or all", \
      &params->msa_layer_count, 0, 4096, 0},                                                    \
-    {OPTION_COUNT, "--rank", "R", "of the LoRA that tunes the model", &params->main_rank, 1,   \
-     256, 0},                                                                                  \
+    {OPTION_COUNT, "--rank", "R", "of the LoRA that tunes the model, or of lossless streams'", \
+     &params->main_rank, 1, 256, 0},                                                           \
     {OPTION_COUNT, "--stream-rank", "R", "of the streams' LoRA", &params->stream_rank, 1, 256, \
      0},                                                                                       \
     {OPTION_COUNT, "--root", "R", "rank of the root terms; 0: none", &params->root_rank, 0,    \
@@ -88,6 +88,20 @@
      &of->eval_every, 1, 100000000, 0},                                                        \
     {OPTION_COUNT, "--dev-prompts", "N", "the first N of dev", &of->dev_prompts, 1, 100000, 0}
 
+/* In lossless mode the LoRA that --rank means is the streams'. */
+static int read_options(train_job *of, const command_line *line, int count, char **arguments)
+{
+    ss_train_params *params = &of->params;
+    const uint32_t main_rank = params->main_rank;
+    const int status = args_read(line, count, arguments);
+    if (status == GO_ON && params->mode == SS_TRAIN_LOSSLESS &&
+        args_have(line, count, arguments, "--rank")) {
+        params->stream_rank = params->main_rank;
+        params->main_rank = main_rank;
+    }
+    return status;
+}
+
 static int read_arguments(train_job *of, int count, char **arguments)
 {
     ss_train_params *params = &of->params;
@@ -116,7 +130,7 @@ static int read_arguments(train_job *of, int count, char **arguments)
         .options = options,
         .option_count = sizeof options / sizeof *options,
     };
-    int status = args_read(&line, count, arguments);
+    int status = read_options(of, &line, count, arguments);
     if (status != GO_ON)
         return status;
     if (of->settings.model == NULL)
@@ -134,7 +148,7 @@ static int read_arguments(train_job *of, int count, char **arguments)
         ss_adapter_file_info start;
         status = train_shape_take(of, &start);
         if (status == GO_ON)
-            status = args_read(&line, count, arguments);
+            status = read_options(of, &line, count, arguments);
         if (status == GO_ON)
             status = train_shape_check(of, &start);
     }

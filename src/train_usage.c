@@ -46,7 +46,6 @@ int train_usage_check(const train_job *of, const command_line *line, int count, 
         bool (*applies)(const train_job *of);
         const char *where; /* it does */
     } rules[] = {
-        {"--rank", tunes, "--mode shared or joint"},
         {"--lr", has_rate, "a stage that tunes the model, or with lossless streams"},
         {"--stream-lr", has_streams_stage, "a stage of streams"},
         {"--teacher", has_streams_stage, "a stage of streams"},
@@ -59,8 +58,11 @@ int train_usage_check(const train_job *of, const command_line *line, int count, 
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (!rules[i].applies(of) && args_have(line, count, arguments, rules[i].option))
             return usage_error("train", "%s goes with %s", rules[i].option, rules[i].where);
-    if (!tunes(of) && args_have(line, count, arguments, "--lr") &&
-        args_have(line, count, arguments, "--stream-lr"))
-        return usage_error("train", "--lr and --stream-lr are the same rate in --mode lossless");
+    static const char *const same[][2] = {{"--lr", "--stream-lr"}, {"--rank", "--stream-rank"}};
+    for (size_t i = 0; !tunes(of) && i < sizeof same / sizeof *same; i++)
+        if (args_have(line, count, arguments, same[i][0]) &&
+            args_have(line, count, arguments, same[i][1]))
+            return usage_error("train", "%s and %s are the same in --mode lossless", same[i][0],
+                               same[i][1]);
     return GO_ON;
 }

@@ -28,8 +28,7 @@ static void an_option_without_a_meaning_is_wrong_usage(void **state)
 {
     (void)state;
     static const char *const wrong[][8] = {
-        {"--rank goes with", "--rank", "8"},
-        {"--rank goes with", "--mode", "lossless", "--rank=4"},
+        {"--rank and --stream-rank", "--mode", "lossless", "--rank=4", "--stream-rank", "4"},
         {"--lr goes with", "--mode", "shared", "--shares", "0,90,10", "--lr", "1e-3"},
         {"--lr goes with", "--shares", "0,0,100", "--lr", "1e-3"},
         {"--lr and --stream-lr", "--lr", "1e-3", "--stream-lr", "1e-3"},
@@ -296,12 +295,13 @@ static void a_start_keeps_its_shape(void **state)
     } others[] = {{{"--streams", "4"}, "--streams 4: "},
                   {{"--msa-layers", "0"}, "--msa-layers 0: "},
                   {{"--stream-rank", "16"}, "--stream-rank 16: "},
+                  {{"--rank", "8"}, "--stream-rank 8: "}, /* lossless: the streams' */
                   {{"--prune-rank", "0"}, "--prune-rank 0: "},
                   {{"--draft-vocab", "100"}, "--draft-vocab 100: "},
                   {{"--value-rotation"}, "--value-rotation: "}};
     char *rows = good_rows(), *start = fresh("train-shape.gguf"), *out = fresh("train-shaped.gguf");
     cli_result result = cli_run(TRAIN, "-d", rows, "-o", start, "--steps", "2", "--streams", "3",
-                                "--msa-layers", "2", "--root", "0", "--parent", "0");
+                                "--msa-layers", "2", "--root", "0", "--parent", "0", "--rank", "4");
     assert_int_equal(result.status, 0);
     cli_free(&result);
     char *base = file_name("train-other-base.gguf");
@@ -328,6 +328,7 @@ static void a_start_keeps_its_shape(void **state)
     cli_free(&result);
     result = cli_run("adapter", "info", out, "--json");
     json_is(result.out, "stream_count", "3");
+    json_is(result.out, "stream_rank", "4");
     json_is(result.out, "root_rank", "2");
     json_is(result.out, "parent_rank", "0");
     cli_free(&result);
