@@ -11,8 +11,8 @@
 #include "base/random.h"
 #include "step/strip.h"
 
-/* exp(-x) falls below 2^-31 near x = 21.5: a candidate further down has weight 0. */
-#define SCORE_FLOOR (-21.5f)
+/* -31 ln 2: a candidate has a weight above 0 if, and only if, it is no further down. */
+#define SCORE_FLOOR -0x1.57cd0ep+4f
 /* The largest noise: u = 1 - 2^-24 gives 24 log 2 = 16.64; rounded up. */
 #define NOISE_MAX 16.7f
 
