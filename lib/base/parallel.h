@@ -21,8 +21,8 @@ typedef struct ssi_parallel {
 ss_status ssi_threads_check(uint32_t thread_count, ss_error *error) SSI_MUST_CHECK;
 ss_status ssi_parallel_check(const ss_parallel *hook, ss_error *error) SSI_MUST_CHECK;
 
-/* Checks that, and sets *parallel up from a host's hook (may be NULL) or thread_count threads of our own (0: one
- * per core available to the process; the calling thread is one of them). */
+/* Checks that, and sets *parallel up from a host's hook (may be NULL) or thread_count threads of our
+ * own (0: one per core available to the process; the calling thread is one of them). */
 ss_status ssi_parallel_create(const ss_parallel *hook, uint32_t thread_count,
                               const ssi_memory *memory, ssi_parallel *parallel,
                               ss_error *error) SSI_MUST_CHECK;

@@ -94,7 +94,7 @@ void ssi_lora_expand_ahead(const ssi_lora_layer *lora, uint32_t map, uint32_t gr
         if (!lora->pairs[kind] || lora->pairs[kind][map].b.rank == 0)
             continue;
         const ssi_lora_b *b = &lora->pairs[kind][map].b;
-        size_t group_bytes = (size_t)(b->rank + 3) / 4 * 4 * SSI_GROUP;
+        size_t group_bytes = ssi_round_up(b->rank, 4) * SSI_GROUP;
         ahead(b->quants, group_begin * group_bytes, group_end * group_bytes);
         ahead(b->scales, group_begin * SSI_GROUP * sizeof(float),
               group_end * SSI_GROUP * sizeof(float));

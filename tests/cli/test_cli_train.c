@@ -96,6 +96,24 @@ static void wait_for(const char *path, const char *words, pid_t child)
     }
 }
 
+/* Starts the program, sends it this signal once a file holds the words, and waits: its status, and what it
+ * said on stderr, to be freed. */
+static int signalled(const char *const *arguments, const char *path, const char *words, int signal,
+                     char **error)
+{
+    FILE *sink = tmpfile(), *errors = tmpfile(), *in = tmpfile();
+    size_t bytes;
+    assert_true(sink != NULL && errors != NULL && in != NULL);
+    pid_t child = cli_start(arguments, fileno(in), fileno(sink), fileno(errors));
+    wait_for(path, words, child);
+    kill(child, signal);
+    int status = cli_wait(child);
+    fclose(sink);
+    fclose(in);
+    *error = read_all(errors, &bytes);
+    return status;
+}
+
 #define LONG_RUN                                                                               \
     TRAIN, SHAPE, "--mode", "shared", "--steps", "40", "--eval-every", "10", "--dev-prompts",  \
         "1"
@@ -105,16 +123,7 @@ static int cut_short(const char *rows, const char *out, int signal, char **error
 {
     const char *const arguments[] = {LONG_RUN, "-d", rows, "--dev", rows, "-o", out, NULL};
     char *log_path = beside(out, ".log.jsonl");
-    FILE *sink = tmpfile(), *errors = tmpfile(), *in = tmpfile();
-    size_t bytes;
-    assert_true(sink != NULL && errors != NULL && in != NULL);
-    pid_t child = cli_start(arguments, fileno(in), fileno(sink), fileno(errors));
-    wait_for(log_path, "\"stage\":\"streams\",\"step\":3,", child);
-    kill(child, signal);
-    int status = cli_wait(child);
-    fclose(sink);
-    fclose(in);
-    *error = read_all(errors, &bytes);
+    int status = signalled(arguments, log_path, "\"stage\":\"streams\",\"step\":3,", signal, error);
     free(log_path);
     return status;
 }
@@ -229,22 +238,14 @@ static void an_interrupt_while_steps_are_timed_ends_it(void **state)
     char *checkpoint = beside(out, ".checkpoint");
 #define TIMED TRAIN, SHAPE, "-d", rows, "-o", out, "--minutes", "0.002"
     const char *const arguments[] = {TIMED, "--batch", "1024", NULL};
-    FILE *sink = tmpfile(), *errors = tmpfile(), *in = tmpfile();
-    size_t bytes;
-    assert_true(sink != NULL && errors != NULL && in != NULL);
-    pid_t child = cli_start(arguments, fileno(in), fileno(sink), fileno(errors));
-    wait_for(log_path, "\"begin\"", child);
-    kill(child, SIGINT);
-    assert_int_equal(cli_wait(child), 1);
-    char *error = read_all(errors, &bytes);
+    char *error;
+    assert_int_equal(signalled(arguments, log_path, "\"begin\"", SIGINT, &error), 1);
     assert_non_null(strstr(error, "while steps were timed"));
     assert_non_null(strstr(error, "--resume"));
     assert_false(is_there(checkpoint) || is_there(out));
     cli_result result = cli_run(TIMED, "--resume");
     assert_int_equal(result.status, 0);
     cli_free(&result);
-    fclose(sink);
-    fclose(in);
     free(error);
     free(checkpoint);
     free(log_path);
@@ -262,19 +263,11 @@ static void a_request_to_end_is_heard_while_answers_are_drawn(void **state)
     const char *const arguments[] = {TRAIN, "-d", rows, "-o", out, "--steps", "2", "--distill",
                                      "--distilled", answers, "--distill-tokens", "400", NULL};
     for (size_t i = 0; i < 2; i++) {
-        FILE *sink = tmpfile(), *errors = tmpfile(), *in = tmpfile();
-        size_t bytes;
+        char *error;
         unlink(answers);
-        assert_true(sink != NULL && errors != NULL && in != NULL);
-        pid_t child = cli_start(arguments, fileno(in), fileno(sink), fileno(errors));
-        wait_for(answers, "\"line\":2,", child);
-        kill(child, requests[i]);
-        assert_int_equal(cli_wait(child), 1);
-        char *error = read_all(errors, &bytes);
+        assert_int_equal(signalled(arguments, answers, "\"line\":2,", requests[i], &error), 1);
         assert_non_null(strstr(error, "the same command goes on"));
         assert_false(is_there(out));
-        fclose(sink);
-        fclose(in);
         free(error);
     }
     free(answers);
